@@ -111,6 +111,8 @@ NO_EVENTS: list[dict[str, Any]] = [
     elastic(ESAICID="5", message="'x'", ESATLSInConnStatus="Success"),
     elastic(ESAMID=["14", "15"], ESATLSInConnStatus="Success"),
     elastic(ESAMID=["14"], ESAAttachmentDetails=["{'x"], ESATLSInConnStatus="Success"),
+    {"deviceVersion": "15.0|x", "deviceEventClassId": CLASS, **OWN, **SHORT},
+    {"deviceVersion": "15.0\n", "deviceEventClassId": CLASS, **OWN, **SHORT},
     {"deviceVersion": "13.0.0-392", "deviceEventClassId": CLASS, **OWN, **SHORT},
     {"deviceEventClassId": CLASS, **OWN, **SHORT},
     {"deviceVersion": "15.0.0-104", "deviceEventClassId": "x", **OWN, **SHORT},

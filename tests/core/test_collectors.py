@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from time import process_time
 from typing import Any
 
 import pytest
@@ -232,6 +233,14 @@ def test_names_of_columns(name: str) -> None:
             second.line(line)
         second.end()
         assert [*kept.found, *rest.found] == read_events(lines)[0]
+
+
+def test_a_row_of_very_many_names() -> None:
+    """A first line of many names costs little, whatever they are."""
+    for text in ("log," + ",".join(f"x{number}" for number in range(200_000)), "Date," + "Log " * 200_000, "sep=" * 200_000):
+        start = process_time()
+        read_events([text, LINE])
+        assert process_time() - start < 30
 
 
 NO_TABLES = {

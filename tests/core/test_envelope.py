@@ -226,7 +226,8 @@ ORIGINAL = "<22>Mar  5 10:00:00 esa1 mail_logs: Info: ICID 5 TLS success"
         ({"message": LINE, "observer": {"hostname": "esa1"}, "log": {"source": {"address": "192.0.2.7:514"}}, "host": "collector"}, None, "esa1"),
         ({"message": LINE, "hostname": "esa1", "host": {"name": "collector"}}, None, "esa1"),
         ({"message": LINE, "host": {"ip": ["192.0.2.7"]}, "Computer": "esa1"}, None, "esa1"),
-        ({"message": LINE, "hostname": "", "host": ["esa1"]}, None, None),
+        ({"message": LINE, "hostname": "", "host": ["esa1", "esa2"]}, None, None),
+        ({"message": LINE, "hostname": "", "host": ["esa1"]}, None, "esa1"),
         # Splunk's export, and what its HTTP Event Collector takes
         ({"preview": False, "result": {"_raw": LINE, "_time": "2024-03-05T11:00:00.000+01:00", "host": "esa1"}}, "2024-03-05T10:00:00Z", "esa1"),
         ({"event": LINE, "time": 1709632800.25, "host": "esa1"}, "2024-03-05T10:00:00.250Z", "esa1"),
@@ -235,7 +236,7 @@ ORIGINAL = "<22>Mar  5 10:00:00 esa1 mail_logs: Info: ICID 5 TLS success"
         ({"_raw": LINE, "_time": 1709632800}, "2024-03-05T10:00:00Z", None),
         ({"_raw": LINE, "@timestamp": 1709632800123}, "2024-03-05T10:00:00.123Z", None),
         ({"_raw": LINE, "@timestamp": 0, "_time": 1709632800}, "2024-03-05T10:00:00Z", None),
-        *(({"_raw": LINE, "_time": time}, None, None) for time in (True, -1, 10**400, float("inf"), float("nan"), [1], "9" * 20, "yesterday")),
+        *(({"_raw": LINE, "_time": time}, None, None) for time in (True, -1, 10**400, float("inf"), float("nan"), [1, 2], "9" * 20, "yesterday")),
     ],
 )
 def test_what_a_record_says_of_its_line(record: dict[str, Any], time: str | None, host: str | None) -> None:

@@ -125,7 +125,7 @@ module EsatlsLine
   # Returns a consolidated event from the fields of a record that a collector took apart; nil if a stranger's text may be among them.
   def made_again(object)
     version = EsatlsTables::VERSION.map { |name| lookup(object, name) }.find { |text| text.is_a?(String) } || ""
-    return nil unless version[/\A(\d{1,3})\./, 1].to_i >= 14 && !version.include?("|")
+    return nil unless version[/\A(\d{1,3})\./, 1].to_i >= 14 && version.match?(LOG_NAME)
     inner = lookup(object, EsatlsTables::EXTENSIONS_OBJECT)
     told = object.transform_keys { |name| name.delete_prefix("#{EsatlsTables::EXTENSIONS_OBJECT}.") }
     told.merge!(inner) if inner.is_a?(Hash)

@@ -85,12 +85,15 @@ def _known(names: list[str]) -> list[str]:
     """Return the names of columns; those that differ from known ones only in capitals and marks as these, so that `Raw Data` is `RawData`."""
     known = {_letters(name): name for name in reversed(_KNOWN)}
     found = [name.strip() for name in names]
+    taken = set(found)
     for at, name in enumerate(found):
         zone = _UTC if name.endswith(_UTC) else ""
         bare = name.removesuffix(zone)
         if bare not in _KNOWN:
             same = known.get(_letters(bare), bare) + zone
-            found[at] = name if same in found else same
+            if same not in taken:
+                taken.add(same)
+                found[at] = same
     return found
 
 

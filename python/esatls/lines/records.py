@@ -327,7 +327,7 @@ def _made_again(record: Json) -> str | None:
     a quote or a brace is left open, or a stranger's bare value is not whole (`cef.parse` looks at these).
     """
     version = next((text for name in _of(record, VERSION) if isinstance(text := _lookup(record, name), str)), "")
-    if not arcsight.escapes(version) or "|" in version or not _is_taken_apart(record):
+    if not arcsight.escapes(version) or not _LOG_NAME.fullmatch(version) or not _is_taken_apart(record):
         return None
     inner = _lookup(record, EXTENSIONS_OBJECT)
     told = {name.removeprefix(f"{EXTENSIONS_OBJECT}."): _single(value) for name, value in record.items()}
