@@ -246,7 +246,9 @@ def test_a_row_of_very_many_names() -> None:
 NO_TABLES = {
     "a log that begins within text": ["raw data, one event", *[f"Sun Mar  3 10:00:02 2024 {LINE}"] * 2],
     "a log that begins within a subject": ["the subject, sent to many", *[f"Sun Mar  3 10:00:02 2024 {LINE}"] * 2],
-    "no column of lines": ["Date;Message ID;Subject", f'{AT};1;"{WHOLE}"', f"{AT};2;{WHOLE}"],
+    "no column of lines": ["Date;Message ID;Subject", f'{AT};1;"{WHOLE}"', f"{AT};{WHOLE};{WHOLE}"],
+    "words of other columns": ["EventID,MESSAGE_SIZE,LogTITLE,Mail Entry", ",".join([f'"{WHOLE}"'] * 4)],
+    "a subject in front": ["Mail Subject,Event ID", f"{WHOLE},5"],
     "a subject beside a line": ["Raw Log,Title,Mail Subject", f'"{WHOLE.replace(TEXT, "ICID 6 close")}","{WHOLE}","{WHOLE}"'],
 }
 
@@ -255,7 +257,7 @@ NO_TABLES = {
 def test_names_of_other_columns(name: str) -> None:
     """Text that looks like a row of names hides no line of a log, and a cell that a stranger wrote is never one."""
     events, counts = read_events(NO_TABLES[name])
-    right = {"no column of lines": [], "a subject beside a line": [6]}
+    right = {"no column of lines": [], "words of other columns": [], "a subject in front": [], "a subject beside a line": [6]}
     assert [event["icid"] for event in events] == right.get(name, [5, 5])
     assert counts.events + counts.ignored == counts.lines == len(NO_TABLES[name])
 

@@ -30,7 +30,7 @@ _CSV_MARKS = (",", ";", "\t", "|")
 _TOLD_MARK = re.compile(r'"?sep=([,;\t|])"?')
 """A first line that tells Excel the mark between cells."""
 _NAME = re.compile(r"[@_#]{0,2}[^\W\d_](?:[\w.@/()-]| (?!\d)){0,63}")
-_WORDS = re.compile(r"[^\W\d_][^\W\d_A-Z]*|[A-Z]+(?![a-z])")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[^\W\d_][^\W\d_A-Z]*")
 _KNOWN = (*records.LINE, *records.TIME, *records.HOST)
 _LINE_WORDS = frozenset({"content", "entry", "event", "line", "log", "message", "msg", "original", "payload", "raw", "record", "syslog", "text"})
 """Words in the names of columns that may hold log lines, for names that are not known."""
@@ -235,6 +235,8 @@ class CsvDocument:
 
     def _is_log_line(self, line: str) -> bool:
         """Tell whether a line is one of a log, whose first line looked like names of columns: its header is no cell."""
+        if line.count(self.mark) + 1 == len(self.names) and _words(self.names).get(self.names[0], set()) & records.STRANGERS:
+            return False
         env = envelope.parse(line)
         return env.rank == envelope.STAMPED and self.mark not in line[: env.end] and '"' not in line[: env.end]
 
