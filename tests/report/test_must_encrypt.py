@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from esatls.errors import UsageError
+from esatls.output import printable
 from esatls.report import build, must_encrypt, must_encrypt_formats
 from esatls.report.must_encrypt import Rule
 from esatls.verdicts.partners import partner_name
@@ -208,6 +209,18 @@ def test_hostile_text_is_text_in_every_format(text: str) -> None:
     assert dict(zip(head, row))["mid"] == "1"
     assert not any(cell[:1] in ("=", "@", "+", "-") for cell in row)
     assert len(found["table"].decode().splitlines()) == 6
+
+
+def test_junit_is_xml_whatever_a_stranger_writes() -> None:
+    """A parser reads the result with any character in any of its texts: what XML may not have is an escape, the rest is as it was."""
+    for part in (range(at, at + 100) for at in range(0, 0x20000, 100)):
+        text = "".join(map(chr, part))
+        rule, record = Rule("bank.example.net", "both"), message(1, "cleartext", "none", sender="a@bank.example.net", message_id=f"<{text}>")
+        out = io.BytesIO()
+        must_encrypt_formats.write(must_encrypt.check([rule], [record]), "junit", out)
+        (failure,) = ET.fromstring(out.getvalue()).iter("failure")  # noqa: S314 - our own file
+        assert failure.text == f"esa1.example.com MID 1 <{printable(text)}> receiving bank.example.net cleartext\n"
+        assert failure.attrib == {"message": "1 in clear text"}
 
 
 def test_junit_counts_what_is_broken_open_and_without_mail() -> None:

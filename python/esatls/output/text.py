@@ -12,7 +12,9 @@ _INVISIBLE = (
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-CONTROLS = f"[\x00-\x1f{MARKS}{_INVISIBLE}]"
+# the two characters, besides controls, that no XML file may have
+_NOT_IN_XML = "\ufffe\uffff"
+CONTROLS = f"[\x00-\x1f{MARKS}{_INVISIBLE}{_NOT_IN_XML}]"
 # where a spreadsheet sees a formula: at the start of a cell, and of each value in it, as the cell may be split there; a number is not a formula
 FORMULA = r"(^|;)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])(?![+-]?\d{1,20}(?:\.\d{1,20})?(?:;|\Z))"
 
@@ -34,7 +36,7 @@ def _formula() -> re.Pattern[str]:
 
 
 def printable(text: str) -> str:
-    """Return text for a terminal: control characters, and characters that are drawn as nothing, become visible escapes."""
+    """Return text for a terminal or XML: control characters, those that are drawn as nothing, and those that XML may not have become visible escapes."""
     if text.isascii() and text.isprintable():
         return text  # nearly always; the pattern takes much longer
     return _controls().sub(_escape, text)
