@@ -180,10 +180,18 @@ def test_deliveries_together(deliveries: list[tuple[str, str | None]], verdict: 
         ("m\u00fcller.example.com", "xn--mller-kva.example.com", True),
         ("*", "anything.example.net", True),
         ("**.*.com", "a" * 10_000 + ".com", False),
+        ("mail*.example.com", "mail.example.com", True),
+        ("mail*.example.com", "email.example.com", False),
+        ("example.com*example.com", "example.com", False),
+        ("a*b*a", "aba", True),
+        ("a*b*b", "ab", False),
+        ("*ab*ab*", "xabab", True),
+        ("*ab*ab*", "xab", False),
+        ("*a" * 40 + "*b", "a" * 253, False),
     ],
 )
 def test_patterns(pattern: str, domain: str, found: bool) -> None:  # noqa: FBT001
-    """An asterisk stands for anything, nothing else has a meaning of its own, and names are compared as DNS has them."""
+    """An asterisk stands for anything, also for nothing; nothing else has a meaning of its own; names are compared as DNS has them, in no time."""
     rule = must_encrypt.Rule(partner_name(pattern, None, None), "both")
     (partner,) = must_encrypt.check([rule], [message(1, "encrypted", "none", sender=f"a@{domain}")])
     assert (partner.verdict == "kept") is found

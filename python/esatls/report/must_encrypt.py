@@ -108,7 +108,7 @@ class _Index:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.partners = [Partner(rule) for rule in rules]
-        self.patterns = [re.compile(".*".join(map(re.escape, re.split(r"\*+", partner.rule.domain)))) for partner in self.partners]
+        self.patterns = [partner.rule.domain.split("*") for partner in self.partners]
         self.known: dict[tuple[str, str], list[Partner]] = {}
 
     def find(self, domain: str, side: str) -> list[Partner]:
@@ -119,8 +119,28 @@ class _Index:
         key = domain, side
         if key not in self.known:
             rows = zip(self.partners, self.patterns)
-            self.known[key] = [partner for partner, pattern in rows if partner.rule.covers(side) and pattern.fullmatch(domain)]
+            self.known[key] = [partner for partner, pattern in rows if partner.rule.covers(side) and _fits(domain, pattern)]
         return self.known[key]
+
+
+def _fits(domain: str, pieces: list[str]) -> bool:
+    """Tell whether a domain consists of these pieces, in order, with any text between them.
+
+    A regular expression would try all places of all pieces, and the domain is a stranger's.
+    """
+    first, *rest = pieces
+    if not rest:
+        return domain == first
+    *between, last = rest
+    at, end = len(first), len(domain) - len(last)
+    if at > end or not (domain.startswith(first) and domain.endswith(last)):
+        return False
+    for piece in between:
+        found = domain.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def check(rules: Iterable[Rule], messages: Iterable[MessageRecord]) -> list[Partner]:
