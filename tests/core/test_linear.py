@@ -131,6 +131,37 @@ for first in ["ICID 5 TLS failed: (", "MID 1 Subject 'x", "Message done DCID 6 M
     )
 
 
+def test_ids_are_linear() -> None:
+    """Many lines about one connection or one message are judged within the limit."""
+    run(
+        """
+from esatls.extraction.blocks import BlockStream
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.records import connections, messages
+HEADS = [f"Wed Jul 20 19:{second // 60:02}:{second % 60:02} 2005 " for second in range(3600)]
+CEF = "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+COUNT = 12_000
+
+def reads(number):
+    return f"Info: MID {number} ICID 5 TLS read 10 bytes" if number > COUNT // 2 else f"Info: Start MID {number} ICID 5"
+
+def events(number):
+    return CEF + f"ESAMID=7 ESADCID={number} act=DELIVERED duser=a@example.com ESATLSOutConnStatus=Success"
+
+for lines, verdicts in ((reads, {"cleartext", "encrypted", "unknown"}), (events, {"encrypted", "unknown"})):
+    print(lines.__name__, flush=True)
+    limit(10)
+    facts = Facts()
+    stream = BlockStream(facts)
+    for number in range(1, COUNT + 1):
+        stream.line(HEADS[number * 3600 // (COUNT + 1)] + lines(number))
+    stream.end()
+    assert {record["tls_verdict"] for record in connections(facts)} <= verdicts
+    assert {record["received"] for record in messages(facts)} <= verdicts
+"""
+    )
+
+
 def test_limit_kills_a_quadratic_search() -> None:
     """The limit is a real one: an expression with two open quantifiers side by side does not survive it."""
     script = PREAMBLE.replace(f"limit({CPU_SECONDS})", "limit(0)") + 're.compile(r"(?:a+)+b").fullmatch("a" * 100)\n'

@@ -124,7 +124,7 @@ def _up(version: str | None, cipher: str | None) -> View:
 class Rest:
     """What the lines about a connection say besides its opening, its policy, TLS success, and its end."""
 
-    __slots__ = ("attempt", "error", "late_socket", "other", "reads", "required", "said", "stated", "unverified")
+    __slots__ = ("attempt", "error", "late_socket", "other", "read_from", "reads", "required", "said", "stated", "unverified")
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         error: Fact | None = None
@@ -140,8 +140,10 @@ class Rest:
             else:
                 said.append(TlsSaid(*fact))
         self.error: BrokenConnection | None = None if error is None else BrokenConnection(*error)
-        self.reads = reads
-        """Lines that say that data of one message was read over TLS."""
+        self.reads = {read.mid for read in reads}
+        """The messages of which a line says that their data was read over TLS."""
+        self.read_from = min((_ALWAYS if read.time is None else _second(read.time) for read in reads), default=_ALWAYS)
+        """The second of the first such line."""
         self.stated: Statement | None = _statement(stated) if stated else None
         self.said: list[TlsSaid] = sorted(said, key=order)
         """What else is said about TLS, the earliest first: failures, requirements, other words."""
@@ -309,6 +311,11 @@ class Connection:
         """Return what consolidated events state for one message: a sender may start TLS between two messages, a delivery starts it before all."""
         return self.own.get(mid or "", None if self.side == RECEIVING else self.rest.stated)
 
+    def _is_read(self, time: Time | None, mid: str | None) -> bool:
+        """Tell whether a line shows that TLS was up for mail (`is_over_tls`)."""
+        rest = self.rest
+        return bool(rest.reads) and ((mid is not None and mid in rest.reads) or time is None or _second(time) >= rest.read_from)
+
     def _by_text(self, time: Time | None, mid: str | None) -> View:
         if self.is_disputed:
             return View("unknown")
@@ -316,7 +323,7 @@ class Connection:
             return self.up
         rest = self.rest
         unverified, attempt, other, socket = rest.unverified, rest.attempt, rest.other, rest.late_socket
-        is_read = any(is_over_tls(read, time, mid) for read in rest.reads)
+        is_read = self._is_read(time, mid)
         if unverified is not None and _when(unverified.time, time) != _AFTER:
             return View("unknown", reason=unverified.tls_reason)
         if attempt is not None:

@@ -89,6 +89,7 @@ class Message:
         "records",
         "sent_by",
         "starts_twice",
+        "statements",
         "subject",
     )  # fmt: skip
 
@@ -216,6 +217,8 @@ class Message:
         """Consolidated events by time, each a separate statement."""
         if records:
             self.records = [Consolidated(*fact) for fact in sorted(set(records), key=order)]
+            self.statements: dict[str, str | None] = {}
+            """What they state, by field, as far as it was asked for (`stated`)."""
             self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
             actions = {fact[_ACTION] for fact in records}
             gave_up |= "ABORTED" in actions
@@ -277,7 +280,12 @@ class Message:
 
     def stated(self, name: str) -> str | None:
         """Return the first value of a field that its consolidated events state."""
-        return next((value for record in self.records if (value := getattr(record, name))), None)
+        if not self.records:
+            return None
+        if name not in self.statements:
+            # looked up once: each connection of a message asks, and there may be an event for each
+            self.statements[name] = next((value for record in self.records if (value := getattr(record, name))), None)
+        return self.statements[name]
 
     def sender(self) -> str | None:
         """Return the envelope sender."""
