@@ -93,6 +93,20 @@ def test_nothing_to_look_at() -> None:
         "Messages delivered             - over TLS   0 of 0\n  Not in the percentage: 4 none\n"
         "Receiving connections          - over TLS   0 of 0\n  Not in the percentage: 1 unused\n"
         "Delivery connections           - over TLS   0 of 0\n\n"
-        "To look at\n----------\nNothing: no clear text, no failure, no deprecated protocol, no weak cipher.\n"
+        "To look at\n----------\nNothing: no clear text, no failure, no deprecated protocol, no weak cipher,\nas far as the log shows.\n"
     )
     assert mail(report.build([], mails[1:])).endswith("To look at\n----------\nNothing in this log says whether TLS was used.\n")
+
+
+@pytest.mark.parametrize(
+    ("told", "ending"),
+    [
+        ({"tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA"}, "cipher.\n"),
+        ({"tls_version": "TLSv1.2"}, "cipher,\nas far as the log shows.\n"),
+        ({}, "cipher,\nas far as the log shows.\n"),
+    ],
+)
+def test_nothing_to_look_at_as_far_as_is_known(told: dict[str, str], ending: str) -> None:
+    """A protocol or cipher that the log does not name may be an outdated one."""
+    built = report.build([connection("receiving", 1, "encrypted", **told)], [])
+    assert mail(built).endswith(f"To look at\n----------\nNothing: no clear text, no failure, no deprecated protocol, no weak {ending}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from esatls.output import clipped, printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.notes import DIRECTION_WORDS, GLANCE, TITLES, examples, minute, not_counted, whole, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, GLANCE, TITLES, examples, minute, not_counted, whole, word
 from esatls.report.reasons import in_words
+from esatls.verdicts.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,8 +52,7 @@ def _lines(report: Report) -> Iterator[str]:
     found = findings(report)
     yield from _heading("To look at")
     if not found:
-        is_known = any(report[direction]["all"][what]["counted"] for _, direction, what in GLANCE)
-        yield ("Nothing: no clear text, no failure, no deprecated protocol, no weak cipher." if is_known else "Nothing in this log says whether TLS was used.")
+        yield from _wrapped(_nothing(report))
     for _, sentence in found:
         yield from _wrapped(sentence, "* ", "  ")
     yield from _list(report, "cleartext", "Partners in clear text")
@@ -60,6 +60,17 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _list(report, issue, titles[0])
     if told:
         yield from _evidence(told)
+
+
+def _nothing(report: Report) -> str:
+    """Return what there is to say if there is nothing to look at: what is unknown may be anything."""
+    tallies = [report[direction]["all"][what] for _, direction, what in GLANCE]
+    if not any(tally["counted"] for tally in tallies):
+        return "Nothing in this log says whether TLS was used."
+    versions = (row["version"] for direction in DIRECTIONS for row in report[direction]["all"]["versions"])
+    ciphers = (row["cipher"] for direction in DIRECTIONS for row in report[direction]["all"]["ciphers"])
+    is_open = UNKNOWN in {*versions, *ciphers} or any(tally["verdicts"].get(UNKNOWN) for tally in tallies)
+    return f"Nothing: no clear text, no failure, no deprecated protocol, no weak cipher{', as far as the log shows' if is_open else ''}."
 
 
 def _heading(text: str) -> list[str]:
