@@ -317,7 +317,8 @@ def test_columns_of_sentinel_in_the_reference() -> None:
     (named,) = re.findall(r"Of its other columns (.*?) are read", text)
     columns = {
         "DeviceAction": "DELIVERED", "SourceUserName": "ann@example.org", "DestinationUserName": "bob@example.com", "SourceIP": "192.0.2.7",
-        "SourceHostName": "mx.example.org", "DeviceExternalID": "0123-A", "DeviceCustomString4": "<a=1@mail.example.org>", "Message": "'Three words ESAMID=5'",
+        "SourceHostName": "mx.example.org", "CommunicationDirection": "0", "DeviceExternalID": "0123-A",
+        "DeviceCustomString4": "<a=1@mail.example.org>", "Message": "'Three words ESAMID=5'",
     }  # fmt: skip
     assert sorted(re.findall(r"`(\w+)`", named)) == sorted(columns)
     record = {"AdditionalExtensions": "ESAMID=1;ESAICID=2;ESATLSInConnStatus=Success", **columns, "DeviceName": "esa9", "DestinationIP": "192.0.2.8"}
@@ -325,7 +326,7 @@ def test_columns_of_sentinel_in_the_reference() -> None:
         {
             "esa_event": "consolidated_event", "witness": "cef", "mid": 1, "icid": 2, "tls_in_result": "success", "action": "DELIVERED",
             "sender": "ann@example.org", "recipient": "bob@example.com", "peer_ip": "192.0.2.7", "peer_host": "mx.example.org",
-            "serial": "0123-A", "message_id": "<a=1@mail.example.org>", "subject": "Three words ESAMID=5",
+            "serial": "0123-A", "message_id": "<a=1@mail.example.org>", "subject": "Three words ESAMID=5", "mail_flow": "incoming",
         }
     ]  # fmt: skip
 
