@@ -396,9 +396,7 @@ class Connection:
         failed = [one for one in rest.said if one.code in _FAILED]
         if success is not None:
             # TLS came up but was not enough: the certificate was required and not accepted
-            failed = [
-                one for one in failed if _when(success[TIME], one.time) == _BEFORE or (self._is_last_word(one) and _when(success[TIME], one.time) != _AFTER)
-            ]
+            failed = [one for one in failed if self._is_after_success(one)]
         if failed:
             # a line that says that TLS was required tells more than the failure beside it
             required = [one for one in failed if one.code == "tls_required"]
@@ -415,6 +413,11 @@ class Connection:
         if rest.other is not None:
             return View("unknown", reason=rest.other.tls_reason)
         return View("unknown" if self.opened is None else "unused")
+
+    def _is_after_success(self, one: TlsSaid) -> bool:
+        """Tell whether a failure comes after all success lines: the last word counts."""
+        last = _SAME_SECOND if self._is_last_word(one) else _BEFORE
+        return all(_when(fact[TIME], one.time) <= last for fact in self.facts if fact[CODE] == "tls_success")
 
     def _is_last_word(self, one: TlsSaid) -> bool:
         """Tell whether a line comes after the handshake of its second: the certificate was not accepted, or a delivery is over.
