@@ -506,6 +506,10 @@ class Connection:
             self._witness[key] = witnesses(self.evidence(verdict, is_stated=is_stated, records=records)) or None
         return self._witness[key]
 
+    def view_of(self, time: Time | None, mid: str | None) -> View:
+        """Return the answer for mail at one time, or for the connection itself if none passed."""
+        return self.at(time, mid) if mid is not None or self.has_passed else self.view
+
     def told_of(self, time: Time | None, mid: str | None, fields_of: FieldsOf) -> tuple[str, Any]:
         """Return the verdict for mail at one time, and what the record of that mail says about the connection; `fields_of` depends on the side."""
         passed = mid is not None or self.has_passed
@@ -516,7 +520,7 @@ class Connection:
                 if len(self.uses) > _ONE_MESSAGE:
                     self._fields = fields
             return self.sure.verdict, fields
-        view = self.at(time, mid) if passed else self.view
+        view = self.view_of(time, mid)
         return view.verdict, fields_of(self.summary(view, records=self.records_of(mid)))
 
     def records_of(self, mid: str | None) -> Records | None:

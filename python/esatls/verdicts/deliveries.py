@@ -14,7 +14,7 @@ from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.lines.clock import Time
     from esatls.verdicts.appliance import Appliance
@@ -55,25 +55,28 @@ class _Tries:
     """Attempts of one message over one connection that ended the same way. The same recipient at another time is another attempt."""
 
     def __init__(self) -> None:
-        self.times: list[Time | None] = []
-        self.rids: list[set[int]] = []
         self.by_rid: dict[int, list[Time | None]] = {}
         """By RID: the times of its attempts; the first is that of the first attempt, and so on."""
 
-    def add(self, fact: Fact, *, again: bool) -> None:
+    def add(self, rids: Iterable[int], time: Time | None, *, again: bool) -> None:
         """Add one line, no earlier than those before it; `again` if a recipient may be tried again."""
-        time = fact[TIME]
-        for rid in rids_of(fact[_RID]):
+        for rid in rids:
             times = self.by_rid.setdefault(rid, [])
             if not times or (again and times[-1] is not None and times[-1] != time):
                 times.append(time)
-            number = len(times) - 1
-            if number == len(self.times):
-                self.times.append(time)
-                self.rids.append(set())
-            self.rids[number].add(rid)
-            if self.times[number] is None:
-                self.times[number] = time
+            elif times[-1] is None:
+                times[-1] = time
+
+    def attempts(self, connection: Connection | None, mid: str | None) -> Iterator[tuple[Time | None, list[int]]]:
+        """Yield the time and the recipients of each attempt; recipients before and after TLS came up are not of one."""
+        for number in range(max(map(len, self.by_rid.values()), default=0)):
+            parts: dict[str, dict[int, Time | None]] = {}
+            for rid, times in self.by_rid.items():
+                if number < len(times):
+                    verdict = "" if connection is None else connection.view_of(times[number], mid).verdict
+                    parts.setdefault(verdict, {})[rid] = times[number]
+            for tried in parts.values():
+                yield min((time for time in tried.values() if time is not None), default=None), sorted(tried)
 
     def has(self, fact: Fact) -> bool:
         """Tell whether a line of another log, written a moment sooner or later, is about these attempts."""
@@ -149,27 +152,27 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
         response = (tried and tried.delivery_response) or ""
         tries = known.setdefault((dcid, life), {}).setdefault((OUTCOMES[code], response, ""), _Tries())
         if tried is None or not tried.recipient:
-            tries.add(fact, again=tried is not None)
+            tries.add(rids_of(fact[_RID]), fact[TIME], again=tried is not None)
         else:
             from_bounce_log.append((fact, (dcid, life), (OUTCOMES[code], response)))
     for fact, place, end in from_bounce_log:
         # the mail log may have the same attempt, without its addresses
         if not known[place][(*end, "")].has(fact):
-            known[place].setdefault((*end, "bounce log"), _Tries()).add(fact, again=True)
+            known[place].setdefault((*end, "bounce log"), _Tries()).add(rids_of(fact[_RID]), fact[TIME], again=True)
     for place, begun in started.items():
         # a recipient whose attempt has ended needs no line that says that it began
         ended = {rid for tries in known.get(place, {}).values() for rid in tries.by_rid}
-        left = {rid for fact in begun for rid in rids_of(fact[_RID])} - ended
-        if left:
-            tries = known.setdefault(place, {}).setdefault(("", "", ""), _Tries())
-            tries.times, tries.rids = [begun[0][TIME]], [left]
+        tries = known.setdefault(place, {}).setdefault(("", "", ""), _Tries())
+        for fact in begun:
+            tries.add({*rids_of(fact[_RID])} - ended, fact[TIME], again=False)
     found = []
-    for (dcid, _), ends in known.items():
+    for (dcid, life), ends in known.items():
+        connection = None if dcid is None else appliance.connections_of(DELIVERY, dcid)[1].get(life)
         for (outcome, response, _), tries in ends.items():
-            for time, rids in zip(tries.times, tries.rids):
-                key = (LONG_AGO if time is None else time, int(dcid or 0), outcome, response, sorted(rids))
-                connection = None if dcid is None else appliance.connection(DELIVERY, dcid, time)
-                found.append((key, _attempt(appliance, message, dcid, outcome or None, time, response or None, connection, key[-1])))
+            mid = None if outcome in _NOT_PASSED else message.mid
+            for time, rids in tries.attempts(connection, mid):
+                key = (LONG_AGO if time is None else time, int(dcid or 0), outcome, response, rids)
+                found.append((key, _attempt(appliance, message, dcid, outcome or None, time, response or None, connection, rids)))
     found.sort(key=lambda item: item[0])
     return [attempt for _, attempt in found]
 
