@@ -289,20 +289,22 @@ class Delivery(Lineage):
         text = f"Bounced: DCID {number} MID {mid} to RID {rid} - {why}{headers}"
         if era == 0 and self.odds(0.5):
             text = f"Bounced: DCID: {number} Message {mid} to {rid} - {why}{headers}"
-        if self.say(text):
+        told = self.say(text)
+        if told:
             message.saw_attempt(self.time, connection, [rid], "bounced", why)
         if not mail.sender and self.odds(0.5) and self.say(f"Double bounce: MID {mid} to {rid} - {why}"):
+            told = True
             message.saw_attempt(self.time, None, [rid], "bounced", why)
         if mail.own_lines and self.seldom(0.02):
-            self.bounce_log(mail, rid, connection)
+            self.bounce_log(mail, rid, connection, told=told)
         mail.bounced.append(rid)
 
     def own_headers(self) -> str:
         """Return the list of logged headers after the other side's reply: mostly empty; it is text of the message, not of the reply."""
         return f" [('subject', '{self.free('Hello')}')]" if self.odds(0.05) else " []"
 
-    def bounce_log(self, mail: Mail, rid: int, connection: Connection | None) -> None:
-        """Log a bounce in the bounce log, in one of its two forms."""
+    def bounce_log(self, mail: Mail, rid: int, connection: Connection | None, *, told: bool) -> None:
+        """Log a bounce in the bounce log, in one of its two forms; `told` if the mail log shows it."""
         message, mid = mail.message, mail.message.mid
         addresses = f"From:<{mail.sender}> To:<{mail.recipients[rid]}>"
         if self.odds(0.5) and connection is not None:
@@ -313,7 +315,8 @@ class Delivery(Lineage):
         else:
             reason = "Reason: \"5.1.0 - Unknown address error\" Response: \"('550', ['There is no such account.'])\""
             if self.say(f"Bounced: {mid}:{rid} {addresses} {reason}", log="bounce_logs"):
-                message.saw_attempt(self.time, None, [rid], "bounced", reason)
+                if not told:
+                    message.saw_attempt(self.time, None, [rid], "bounced", reason)
                 message.saw_addresses(self.time, mail.sender, rid, mail.recipients[rid])
 
     def settle(self, mail: Mail, rids: list[int]) -> None:

@@ -156,8 +156,11 @@ def _logged(appliance: Appliance, message: Message) -> list[DeliveryRecord]:
         else:
             from_bounce_log.append((fact, (dcid, life), (OUTCOMES[code], response)))
     for fact, place, end in from_bounce_log:
-        # the mail log may have the same attempt, without its addresses
-        if not known[place][(*end, "")].has(fact):
+        # the mail log may have the same attempt, without its addresses; the oldest form of the bounce log names no connection, and has other words
+        told = [known[place][(*end, "")]]
+        if fact[_DCID] is None:
+            told = [tries for ends in known.values() for (outcome, _, log), tries in ends.items() if outcome == end[0] and not log]
+        if not any(tries.has(fact) for tries in told):
             known[place].setdefault((*end, "bounce log"), _Tries()).add(rids_of(fact[_RID]), fact[TIME], again=True)
     for place, begun in started.items():
         # a recipient whose attempt has ended needs no line that says that it began
