@@ -813,7 +813,7 @@ def test_offset_in_json() -> None:
 
 
 def test_years_across_new_year(tmp_path: pathlib.Path) -> None:
-    """Syslog stamps have no year: it comes from the file's date or from `--year`, right across New Year."""
+    """Syslog stamps have no year: it comes from the file's date or from `--year`, right across New Year, also with the newest line first."""
     text = "<22>Dec 31 23:59:59 esa1 mail_logs: Info: ICID 5 TLS failed\n<22>Jan  1 00:00:01 esa1 mail_logs: Info: ICID 6 TLS failed\n"
     path = tmp_path / "mail.log"
     path.write_text(text)
@@ -827,6 +827,13 @@ def test_years_across_new_year(tmp_path: pathlib.Path) -> None:
     assert times("--year", 2019, "--timezone", "-05:00") == ["2020-01-01T04:59:59Z", "2020-01-01T05:00:01Z"]
     path.write_text("<22>Jan  1 00:00:01 esa1 mail_logs: Info: ICID 6 TLS failed\n")
     assert times("--year", 2024) == ["2024-01-01T00:00:01Z"]
+    backwards = ("Jan  2 00:00:01", "Jan  1 00:00:01", "Jan  1 00:00:02", "Dec 31 23:59:59", "Dec 30 23:59:59")
+    path.write_text("".join(f"<22>{stamp} esa1 mail_logs: Info: ICID 6 TLS failed\n" for stamp in backwards))
+    told = [f"2024-{day}Z" for day in ("01-02T00:00:01", "01-01T00:00:01", "01-01T00:00:02")]
+    assert times("--year", 2024) == [*told, "2023-12-31T23:59:59Z", "2023-12-30T23:59:59Z"]
+    whole_year = ("Jan  2 00:00:01", "Jan  2 00:00:02", "Jan  2 00:00:01", "Dec 30 23:59:58", "Dec 30 23:59:59")
+    path.write_text("".join(f"<22>{stamp} esa1 mail_logs: Info: ICID 6 TLS failed\n" for stamp in whole_year))
+    assert [time[:4] for time in times("--year", 2024)] == ["2024"] * 5
 
 
 # report, explain

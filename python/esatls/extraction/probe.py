@@ -22,6 +22,7 @@ _HEAD_LINES = 10
 _TAIL = 1 << 16
 _TRACKING = 1 << 16
 _DAY = 86400
+_HALF_YEAR = 180 * _DAY
 
 
 class Probe(NamedTuple):
@@ -115,8 +116,13 @@ def _stamps(sample: bytes) -> tuple[str, ...]:
 
 
 def _latest(stamps: tuple[str, ...], clock: Clock) -> Time:
-    """Return the latest moment of a log that begins in the clock's year; it may run into the next year."""
+    """Return the latest moment of a log whose first line is of the clock's year; it may run into the next year, or back into the one before."""
     times = [time for time in map(clock.read, stamps) if time is not None]
-    if times and times[0] - times[-1] > 180 * _DAY:
+    if times and times[0] - times[-1] > _HALF_YEAR:
         return times[0] + 363 * _DAY
+    if times and times[-1] - times[0] > _HALF_YEAR:
+        steps = [after - before for before, after in zip(times, times[1:]) if abs(after - before) < _HALF_YEAR]
+        if sum(step < 0 for step in steps) > sum(step > 0 for step in steps):
+            # newest first
+            return times[0]
     return clock.latest
