@@ -97,6 +97,15 @@ def test_names() -> None:
     assert appliances([]) == {}
 
 
+def test_event_of_a_log_without_a_host() -> None:
+    """A consolidated event that names no host is of the appliance whose log has its serial number for a name, also if no other event is in view."""
+    keys = [key_of(A), key_of(B), key_of(None, A.lower()), key_of(None)]
+    for order in itertools.permutations(keys):
+        assert appliances(order) == {A.lower(): A.lower(), B.lower(): B.lower(), keys[2]: A.lower(), "": ""}
+    assert appliances([key_of(A), key_of("c", A)]) == {A.lower(): A.lower(), key_of("c", A): "c"}
+    assert appliances([key_of(A), key_of(None, B)]) == {A.lower(): A.lower(), key_of(None, B): ""}
+
+
 def test_short_and_full_names() -> None:
     """A short and a full name may be one host's; two full names, and addresses, are not."""
     names = ["esa1", "esa1.example.com", "esa2.example.com", "esa2.example.net", "", "192", "192.0.2.1"]

@@ -2,7 +2,8 @@
 
 Consolidated events carry the serial number of their appliance. While facts are gathered, those of each serial number are kept apart, under the
 host's name and the number. Only all of them together show whether the number matters: if a host, or no host, has several, each is a separate
-appliance; a single one is the host's. So the result depends neither on the order of the lines nor on who reads them.
+appliance; a single one is the host's. The number of a log without a host, from its head, is the name of its appliance; events that name no host are
+of that appliance if they carry its number. So the result depends neither on the order of the lines nor on who reads them.
 """
 
 from __future__ import annotations
@@ -31,18 +32,22 @@ def host_and_serial(key: str) -> tuple[str, str]:
 def appliances(keys: Iterable[str]) -> dict[str, str]:
     """Return the name of the appliance for each key; it depends on all keys together."""
     keys = [*keys]
+    told: set[str] = set()
     found: dict[str, dict[str, str]] = {}
     for key in sorted(keys):
         host, serial = host_and_serial(key)
         if serial:
             found.setdefault(host, {}).setdefault(serial.lower(), serial)
-    numbers = {number: serial for serials in found.values() if len(serials) > 1 for number, serial in serials.items()}
+        else:
+            told.add(host)
+    apart = {host: {number for number in serials if len(serials) > 1 or (not host and number in told)} for host, serials in found.items()}
+    numbers = {number: found[host][number] for host, those in apart.items() for number in those}
     names = {}
     for key in keys:
         host, serial = host_and_serial(key)
-        apart = serial and len(found[host]) > 1
+        number = serial.lower()
         # the name of a log without a host may be the serial number in its head
-        names[key] = numbers[serial.lower()] if apart else numbers.get(host, host)
+        names[key] = numbers[number] if serial and number in apart[host] else numbers.get(host, host)
     return names
 
 
