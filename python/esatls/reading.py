@@ -111,7 +111,8 @@ def prepare(found: Sequence[Source], where: tzinfo | None, year: int | None, hos
         if len(several) < 2:
             serials = {}
         else:
-            untold = [source.name for source in found if source.path not in serials]
+            named = {path for path, told in probes.items() if told.serial is not None or told.is_named}
+            untold = [source.name for source in found if source.path not in named]
             rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
             notes.append(f"files of {len(several)} appliances, identified by their serial numbers ({', '.join(several)}){rest}")
     common = common_zone(probes) if where is None else None

@@ -391,6 +391,35 @@ def test_files_of_two_appliances(tmp_path: pathlib.Path) -> None:
     )
 
 
+def test_files_beside_those_of_two_appliances(tmp_path: pathlib.Path) -> None:
+    """A file whose lines name their appliance needs no serial number in its head: consolidated events carry one, other lines may have a host."""
+    for name, serial, result in (("a", "0123-A", "success"), ("b", "0123-B", "failed")):
+        at = "Mon Oct 12 08:00:0"
+        lines = (f"0 2026 Info: Version: 14.0.0-698 SN: {serial}", f"1 2026 Info: ICID 5 TLS {result}", "2 2026 Info: Start MID 7 ICID 5")
+        (tmp_path / name).write_text("".join(f"{at}{line}\n" for line in lines), encoding="utf-8")
+
+    def event(serial: str) -> str:
+        return (
+            "Oct 12 08:00:09 consolidated: CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
+            f"deviceExternalId={serial} ESAMID=7 ESAICID=5 act=DELIVERED"
+        )
+
+    def told(*lines: str) -> list[tuple[str, str, str]]:
+        (tmp_path / "c").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        out, err = run("messages", "-f", "json", tmp_path)
+        nameless = f"; no serial number in {tmp_path / 'c'}: read such files separately, with --host NAME" if lines[-1].startswith("Mon") else ""
+        assert err.startswith(f"esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B){nameless}\n")
+        return sorted((one.get("esa_host", "").lower(), one["received"], one["delivered"]) for one in records(out))
+
+    both = [("0123-a", "encrypted", "none"), ("0123-b", "cleartext", "none")]
+    assert told(event("0123-A")) == [("0123-a", "encrypted", "unknown"), both[1]]
+    assert told(event("0123-A"), "", event("0123-B")) == [(*one[:2], "unknown") for one in both]
+    assert told(json.dumps({"message": event("0123-B")})) == [both[0], ("0123-b", "cleartext", "unknown")]
+    assert told("Oct 12 08:00:09 esa1 mail_logs: Info: Start MID 7 ICID 5") == [*both, ("esa1", "unknown", "none")]
+    assert told(json.dumps({"host": "esa1", "message": "Info: Start MID 7 ICID 5"})) == [*both, ("esa1", "unknown", "none")]
+    assert told(event("0123-A"), "Mon Oct 12 08:00:00 2026 Info: Start MID 7 ICID 5") == [("", "unknown", "none"), ("0123-a", "encrypted", "unknown"), both[1]]
+
+
 def test_two_names_of_one_appliance() -> None:
     """A short and a full name draw a warning, in every command that joins lines; exit code and records stay."""
     log = b"2026-03-03T10:00:01Z esa1 mail_logs: Info: Start MID 7 ICID 5\n2026-03-03T10:00:02Z esa1.example.com mail_logs: Info: Start MID 8 ICID 5\n"

@@ -7,7 +7,8 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.lines import documents, envelope
+from esatls.lines import documents, envelope, records
+from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.clock import Clock, end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, serial, zone_of
 from esatls.lines.sources import Reader, Source, is_plain
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 _HEAD_LINES = 10
+_SERIAL_KEY = "deviceExternalId="
 _TAIL = 1 << 16
 _TRACKING = 1 << 16
 _DAY = 86400
@@ -36,6 +38,8 @@ class Probe(NamedTuple):
     """Seconds ahead of UTC that heads of logs in it state; it may be several logs, each with its own head."""
     serial: str | None
     """The serial number of the appliance in its head, if that does not name the appliance by its host."""
+    is_named: bool
+    """Whether its first lines name the appliance, each by its host, or by the serial number in a consolidated event."""
     stamps: tuple[str, ...]
     """The stamps of its first and last lines, if asked for."""
 
@@ -50,6 +54,7 @@ def probe(reader: Reader, *, dated: bool) -> Probe:
         table,
         _offsets(sample, table),
         serial(first if table is None else [text for line in first for record in table.row(line) for text in record.lines]),
+        all(_is_named(line, table) for line in first[table is not None :] if line),
         _stamps(sample + _tail(reader.source)) if dated else (),
     )
 
@@ -92,6 +97,11 @@ def _is_tracking(sample: bytes) -> bool:
     from esatls.extraction import tracking
 
     return tracking.recognise(sample.decode("utf-8", "replace"))
+
+
+def _is_named(line: str, table: documents.CsvDocument | None) -> bool:
+    told = table.row(line) if table is not None else records.unwrap(line) or [records.Record([line])]
+    return all(record.host or envelope.parse(text).host or (CONSOLIDATED in text and _SERIAL_KEY in text) for record in told for text in record.lines)
 
 
 def _offsets(sample: bytes, table: documents.CsvDocument | None) -> tuple[int, ...]:
