@@ -262,6 +262,50 @@ def test_names_of_other_columns(name: str) -> None:
     assert counts.events + counts.ignored == counts.lines == len(NO_TABLES[name])
 
 
+MARK_IN_TEXT = WHOLE.replace(TEXT, "MID 1 ICID 5 From: <a;b@example.com>")
+ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
+    "a subject": (["Zeit;Betreff", f'{AT};"{WHOLE}"'], []),
+    "a subject in front": (["Betreff;Zeit", f"{WHOLE};{AT}", f"x;{AT}", f"{WHOLE};{AT}"], []),
+    "a subject in front of every row": (["Objet|Reçu le", f"{WHOLE}|{AT}", f"{WHOLE}|{AT}"], []),
+    "a subject over two lines": (["Дата,Тема", f'{AT},"x', f'{WHOLE}"', f"{AT},{LINE}"], []),
+    "a subject without a header": (["件名\t時刻", f"{TEXT}\t{AT}", f"{LINE}\t{AT}"], []),
+    "an empty name": (["Zeit;Größe [KB];Betreff;", f"{AT};1;{WHOLE};"], []),
+    "a mark that is told": (["sep=;", "Zeit;Betreff", f"{AT};{WHOLE}"], []),
+    "the end of a line": (["foo;bar", WHOLE, WHOLE], [5, 5]),
+    "the end of a line, and a mark in the next": (["foo;bar", MARK_IN_TEXT, WHOLE], [5, 5]),
+    "the end of a line, and as many marks as in the next": (["foo;bar", f"{MARK_IN_TEXT};", f"{MARK_IN_TEXT};", WHOLE, f"{WHOLE};"], [5, 5, 5, 5]),
+    "the end of a line of several": (["foo,bar", "", "baz", WHOLE], [5]),
+    "the end of a line in front of texts": (["foo,bar", TEXT], [5]),
+    "the end of a line in front of levels": (["foo\tbar", LINE], [5]),
+    "prose": (["alpha, beta", "gamma, delta", WHOLE], [5]),
+    "fields with values": (["date=2024-03-03;type=x", "date=2024-03-03;type=y", WHOLE], [5]),
+}
+
+
+@pytest.mark.parametrize("name", ODD_BEGINNINGS)
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_first_lines_of_any_language(name: str, size: int) -> None:
+    """Names of columns in any language make a table, no cell of which is a line; the end of a text in front of a log hides no line of it."""
+    lines, right = ODD_BEGINNINGS[name]
+    for log in (lines, [line + "\r" for line in lines]):
+        events, counts = read_events(log)
+        assert [event["icid"] for event in events if "icid" in event] == right
+        assert counts.events + counts.ignored == counts.lines == len(lines)
+        facts, in_blocks = read_blocks([log[at : at + size] for at in range(0, len(log), size)])
+        assert records_of_facts(facts) == records_of_facts(read_facts(log)[0])
+        assert in_blocks.lines == len(lines)
+        for at in range(len(log) + 1):
+            found = Events(frozenset(EVENT_KINDS))
+            first, second = Stream(found, clock()), Stream(found, clock())
+            for line in log[:at]:
+                first.line(line)
+            second.restore(json.loads(json.dumps(first.state())))
+            for line in log[at:]:
+                second.line(line)
+            second.end()
+            assert found.found == events
+
+
 TIMES_IN_CSV = {
     "TimeGenerated [UTC]": ("3/3/2024, 10:00:02.000 AM", "2024-03-03T10:00:02.000Z"),
     "TimeGenerated": ("3/3/2024, 11:00:02.000 AM",),

@@ -30,6 +30,8 @@ _CSV_MARKS = (",", ";", "\t", "|")
 _TOLD_MARK = re.compile(r'"?sep=([,;\t|])"?')
 """A first line that tells Excel the mark between cells."""
 _NAME = re.compile(r"[@_#]{0,2}[^\W\d_](?:[\w.@/()-]| (?!\d)){0,63}")
+_ANY_NAME = re.compile(r"(?:[@_#]{0,2}[^\W\d_](?:[\w.@/()\[\]%°#*+?&'-]| (?! |\d|\Z)){0,63}:?)?")
+"""The name of a column in any language, perhaps empty; no beginning of a log line."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[^\W\d_][^\W\d_A-Z]*")
 _KNOWN = (*records.LINE, *records.TIME, *records.HOST)
 _LINE_WORDS = frozenset({"content", "entry", "event", "line", "log", "message", "msg", "original", "payload", "raw", "record", "syslog", "text"})
@@ -54,26 +56,32 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
 def table_of(lines: list[str]) -> CsvDocument | None:
     """Return the CSV that begins with these lines."""
     found = table(lines[0])
-    return table(lines[1], found.mark) if found is not None and not found.names and len(lines) > 1 else found
+    return None if found is None or any(found.add(line) is None for line in lines[1:]) else found
 
 
 def table(line: str, mark: str | None = None) -> CsvDocument | None:
-    """Return the CSV with this header row, if its columns can hold log lines or a stranger's text; without names, if the line only tells the mark."""
+    """Return the CSV with this header row: known or likely columns of lines, or names in any language; without names, if the line only tells the mark."""
     told = None if mark else _TOLD_MARK.fullmatch(line)
     if told is not None:
         return CsvDocument([], told[1])
-    if any(word in line.lower() for word in _LINE_WORDS | records.STRANGERS):
+    marks = [one for one in ((mark,) if mark else _CSV_MARKS) if one in line]
+    if marks or records.RAW in line:
         import csv
 
-        for one in (mark,) if mark else _CSV_MARKS:
+        for one in marks or _CSV_MARKS[:1]:
             try:
-                names = _known(next(csv.reader([line], delimiter=one), []))
+                cells = next(csv.reader([line], delimiter=one), [])
             except csv.Error:
                 return None
+            names = _known(cells)
+            is_known = any(name in records.LINE for name in names)
             if (len(names) > 1 or names == [records.RAW]) and len(set(names)) == len(names):
-                is_known = any(name in records.LINE for name in names)
-                if is_known or any(words & (_LINE_WORDS | records.STRANGERS) for words in _words(names).values()):
+                words = _words(names).values()
+                if is_known or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
                     return CsvDocument(names, one, is_doubtful=not is_known)
+            # prose has a space behind its commas
+            if len(list(filter(None, cells))) > 1 and all(map(_ANY_NAME.fullmatch, cells)):
+                return CsvDocument(names, one, is_doubtful=True)
     return None
 
 
@@ -217,28 +225,37 @@ class CsvDocument:
                 return None
             self.names, self.likely = found.names, found.likely
             return [(1, [])]
-        if self.is_doubtful and self._is_log_line(line):
+        has_header = self.is_doubtful and not self._open and self._has_header(line)
+        if self.is_doubtful and not self._open and self._is_log_line(line, has_header=has_header):
             return None
-        self.is_doubtful = False
         if (self._open + line.count('"')) % 2:
             if len(self.lines) >= MOST_LINES:
                 return None
             self._open = 1
             self.lines.append(line)
             return []
-        lines, self.lines, self._open = [*self.lines, line], [], 0
+        self._open = 0
+        if has_header and self.names[0] not in self.likely and len(self.lines) < MOST_LINES:
+            # a subject in the first column, or a log: the next lines tell
+            self.lines.append(line)
+            return []
+        lines, self.lines = [*self.lines, line], []
+        self.is_doubtful = self.is_doubtful and (has_header or line.count(self.mark) + 1 < len(self.names))
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
         """Return the records of a row on a single line."""
         return list(self._rows([line]))
 
-    def _is_log_line(self, line: str) -> bool:
-        """Tell whether a line is one of a log, whose first line looked like names of columns: its header is no cell."""
-        if line.count(self.mark) + 1 == len(self.names) and _words(self.names).get(self.names[0], set()) & records.STRANGERS:
-            return False
+    def _has_header(self, line: str) -> bool:
+        """Tell whether a line begins with the header of a log line, no part of which is a cell."""
         env = envelope.parse(line)
-        return env.rank == envelope.STAMPED and self.mark not in line[: env.end] and '"' not in line[: env.end]
+        return env.rank > envelope.BARE and self.mark not in line[: env.end] and '"' not in line[: env.end]
+
+    def _is_log_line(self, line: str, *, has_header: bool) -> bool:
+        """Tell whether a line is one of a log, whose first line looked like names of columns: it has no cells, or fewer than there are names."""
+        marks = line.count(self.mark)
+        return bool(line.strip()) and marks + 1 < len(self.names) and (has_header or not marks)
 
     def _rows(self, lines: list[str]) -> Iterator[Record]:
         import csv
