@@ -222,3 +222,38 @@ def test_file_of_which_nothing_is_understood(tmp_path: pathlib.Path, command: st
     assert run(command, "-q", tmp_path / "x.txt").returncode == 1
     assert run(command, "-q", "--allow-empty", tmp_path / "x.txt").returncode == 0
     assert run(command, "-q", tmp_path / "empty.log").returncode == 0
+
+
+NO_LINES = {
+    "table": "message,host\nfoo bar,esa1\n",
+    "table of a subject": 'Zeit;Betreff\n2024-03-03T10:00:02Z;"Mar  3 10:00:02 esa1 mail_logs: Info: ICID 5 TLS success"\n',
+    "record": '{"message": "foo bar", "host": "esa1"}\n' * 3,
+    "indented record": '{\n "message": "foo bar"\n}\n',
+    "record of another program": '{"message": "foo bar", "level": "info", "time": "2024-03-03T10:00:02Z"}\n',
+    "record in a record": json.dumps({"message": json.dumps({"message": "foo bar"})}) + "\n",
+}
+OTHER_LINES = {
+    "table": 'message,host\nfoo bar,x\n"Mar  3 10:00:02 esa1 mail_logs: Info: foo",esa1\n',
+    "records": '{"message": "Mar  3 10:00:02 esa1 mail_logs: Info: foo"}\n' * 3,
+    "records without headers": '{"message": "foo bar", "program": "mail_logs", "level": "info"}\n',
+    "record in a record": json.dumps({"message": json.dumps({"message": "Info: foo"})}) + "\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_LINES)
+def test_table_or_records_without_a_log_line(tmp_path: pathlib.Path, name: str) -> None:
+    """A file whose column or field of lines holds none is named, like any other of which nothing is understood."""
+    (tmp_path / "x").write_text(NO_LINES[name])
+    (tmp_path / "good.log").write_text(LINE.format(1))
+    for jobs in (1, 2):
+        done = run("events", "-q", "--jobs", jobs, tmp_path / "x", tmp_path / "good.log")
+        assert (done.returncode, done.stderr.decode()) == (1, f"esatls: {tmp_path / 'x'}: no lines were recognized\n")
+
+
+@pytest.mark.parametrize("name", OTHER_LINES)
+def test_table_or_records_with_other_lines(tmp_path: pathlib.Path, name: str) -> None:
+    """A header in front of a record's line or beside it shows a log, even if none of its lines is an event."""
+    (tmp_path / "x").write_text(OTHER_LINES[name])
+    (tmp_path / "good.log").write_text(LINE.format(1))
+    done = run("events", "-q", tmp_path / "x", tmp_path / "good.log")
+    assert (done.returncode, done.stderr) == (0, b"")

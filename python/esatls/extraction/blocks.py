@@ -235,6 +235,7 @@ class BlockStream(Stream):
             self._look_at(lines[0])
             found = self._heads_of(lines)
             if found.heads:
+                self._had_header = True
                 self._give(lines[: len(found.heads)], found, len(found.heads))
         return self.counts
 

@@ -148,6 +148,8 @@ class Stream:
         """The head of a line that a relay may have cut: the next one of its appliance may be its rest."""
         self._told: str | None = None
         """The time that the record states."""
+        self._had_header: bool | None = None
+        """Whether any record had a header, in front of its line or beside it; None if this reads no records."""
 
     @property
     def clock(self) -> Clock:
@@ -334,6 +336,7 @@ class Stream:
             self._heads.set_record_time(inner.time)
         for line in inner.lines:
             self.line(line)
+            self._had_header = self._had_header or neighbours.lead is not None or None not in (self._heads.log, self._heads.level)
             # a record is one line, or a few with stamps: others are wrapped
             self._rank, neighbours.lead = envelope.STAMPED, neighbours.lead or ""
         self.end()
@@ -361,7 +364,8 @@ class Stream:
     @property
     def understood(self) -> bool:
         """Whether any line had a header, even if it was not an event."""
-        return self._neighbours.lead is not None or any(part.understood for part in self._inside.values())
+        had_header = self._neighbours.lead is not None if self._had_header is None else self._had_header
+        return had_header or any(part.understood for part in self._inside.values())
 
     def end(self) -> None:
         """Settle the last line."""
