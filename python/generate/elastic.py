@@ -162,7 +162,8 @@ def _choice() -> list[dict[str, Any]]:
         return f"%{{{capture[1]}:_ingest._value.{names[capture[2]]}}}" if capture[2] in names else f"%{{{capture[1]}}}"
 
     header = {name: _CAPTURE.sub(place, text) for name, text in definitions().items() if name.startswith("ESA_H_") or name == "ESA_ENVELOPE"}
-    grok = {"field": "_ingest._value.text", "pattern_definitions": header, "patterns": [r"\A[ \t]*%{ESA_ENVELOPE}%{ESA_H_ANYTHING:_ingest._value.rest}", r"\A"]}
+    patterns = [r"\A[ \t]*%{ESA_ENVELOPE}%{ESA_H_ANYTHING:_ingest._value.rest}", rf"\A[ \t]*(?<_ingest._value.like>{records.LIKE_A_LINE})", r"\A"]
+    grok = {"field": "_ingest._value.text", "pattern_definitions": header, "patterns": patterns}
     return [
         {
             "foreach": {
@@ -210,6 +211,8 @@ def other_pipeline() -> dict[str, Any]:
                     "lang": "painless",
                     "params": {
                         "texts": list(records.LINE),
+                        "unchanged": list(records.UNCHANGED),
+                        "lent": list(records.LENT),
                         "hosts": list(records.HOST),
                         "source": list(records.SOURCE),
                         "streams": list(records.STREAM),

@@ -17,7 +17,7 @@ from esatls.lines import records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core import taken_apart
+from tests.core import taken_apart, two_texts
 from tests.core.support import SHARED, all_cases, clock, needs_shared, read_blocks, read_events, read_facts
 from tests.core.support import records as records_of_facts
 from tests.core.test_spoofing import CARRIERS, FED, IDENTITY, ONE_LINE, SPLIT
@@ -391,6 +391,17 @@ def test_strangers_text_in_an_event_that_a_collector_took_apart(record: dict[str
     events, counts = read_events([json.dumps(record)])
     assert [(event["mid"], [name for name in event if name.startswith("tls_")]) for event in events] == ([(14, [])] if record in taken_apart.NO_TLS else [])
     assert counts == Counts(1, len(events), 1 - len(events))
+
+
+@pytest.mark.parametrize("number", range(len(two_texts.RECORDS)))
+def test_line_behind_a_collectors_own_words(number: int) -> None:
+    """A text that is no line does not hide the line behind it; what may be one, or keeps the original, does, and no stranger's field is the line then."""
+    record, right = two_texts.RECORDS[number]
+    for lines in ([json.dumps(record)], json.dumps(record, indent=1).split("\n"), json.dumps({"columns": [*record], "rows": [[*record.values()]]}).split("\n")):
+        assert [event["icid"] for event in read_events(lines)[0] if event["esa_event"] in TLS_KINDS] == right
+    if all(isinstance(value, str) and name != "subject" and "\n" not in value for name, value in record.items()):
+        quoted = ['"' + value.replace('"', '""') + '"' for value in record.values()]
+        assert [event["icid"] for event in read_events([",".join(record), ",".join(quoted)])[0] if event["esa_event"] in TLS_KINDS] == right
 
 
 STRANGERS: list[dict[str, Any]] = [

@@ -11,7 +11,7 @@ from esatls.elastic.documents import event_document, put
 from esatls.lines import envelope, records
 from esatls.lines.clock import Clock, rfc3339
 
-from tests.core import taken_apart
+from tests.core import taken_apart, two_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = "2026-01-02T03:04:05Z"
@@ -104,6 +104,7 @@ def lines() -> list[str]:
     # what the connector does not say, the record around it says
     found.append(json.dumps({**record, "message": "CEF:0|CISCO|IronPort Email|1|x|y|1|msg=ICID 5 TLS success"}))
     found += [json.dumps(record) for record in (*taken_apart.records().values(), *taken_apart.NO_EVENTS, *taken_apart.NO_TLS)]
+    found += [json.dumps(record) for record, _ in two_texts.RECORDS]
     sources = ("esa1", "192.0.2.1", "2001:db8::1", "udp:514", "fe80:x", "/var/log/x", "a b", "-x", ".x", "", "i-0123456789abcdef0", "i-x", "x" * 256, ["esa1"])
     found += [
         json.dumps({name: source, "timestamp": record["@timestamp"], "message": "Info: ICID 5 close"}) for name in ("source", "logStream") for source in sources

@@ -8,6 +8,7 @@ module EsatlsLine
 
   # a name or the like; without spaces, a line has fields with values
   WORD = /\A[^\s=]+\z/
+  LIKE_A_LINE = /\A(?:#{EsatlsTables::LIKE_A_LINE})/
   NUMBER = /\A\d{9,19}(?:\.\d{1,9})?\z/
   PORT = /\A(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9_.-]{1,255})):\d{1,5}\z/
   SOURCE_HOST = /\A(?:(?!i-[0-9a-f]{8,17}\z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}|[0-9A-Fa-f:.]{2,45})\z/
@@ -102,12 +103,17 @@ module EsatlsLine
     texts.map { |time, line| record(line, [{ "timestamp" => time }, *around]) }
   end
 
-  # Returns the first field with more than one word, or a later one that contains the same line with a header that says more.
+  # Returns the first field with more than one word, or a later one that contains the same line with a header that says more, or, behind a collector's own
+  # words, the first one with a header.
   def line_of(object)
     texts = EsatlsTables::LINE.map { |name| [name, lookup(object, name)] }.select { |_, text| text.is_a?(String) && !text.strip.empty? }
     texts.reject! { |name, text| EsatlsTables::SUBJECTS.include?(name) && !text.start_with?("CEF:") } if taken_apart?(object)
     first, *others = texts.drop(texts.index { |_, text| !text.strip.match?(WORD) } || 0)
     return nil unless first
+    unless EsatlsTables::UNCHANGED.include?(first[0]) || HEADER.match?(first_line(first[1])) || LIKE_A_LINE.match?(first_line(first[1]))
+      at = others.index { |other, text| !EsatlsTables::LENT.include?(other) && header?(text) }
+      first, *others = others.drop(at) if at
+    end
     name, line = first
     said, rest = says(name, line)
     others.each do |other, longer|
@@ -154,13 +160,23 @@ module EsatlsLine
 
   # How much the header of a text says, and what is behind it.
   def says(name, text)
-    line = text[0, EsatlsTables::LONGEST].sub(/\A[ \t]+/, "").split("\n", 2)[0].to_s
+    line = first_line(text)
     header = HEADER.match(line)
     rest = (header ? header.post_match : line).gsub(/\A[ \t\r]+|[ \t\r]+\z/, "")
     return [2, rest] if name == "AdditionalExtensions"
     return [0, rest] unless header
     return [2, rest] if %w[inner_host outer_host lead_host bare_host].any? { |name| header[name] }
-    [%w[outer_stamp esa_level bare_log].any? { |name| header[name] } ? 1 : 0, rest]
+    [header?(text) ? 1 : 0, rest]
+  end
+
+  # Whether a text begins with a header that says anything but the appliance.
+  def header?(text)
+    header = HEADER.match(first_line(text))
+    !header.nil? && %w[outer_stamp esa_level bare_log].any? { |name| header[name] }
+  end
+
+  def first_line(text)
+    text[0, EsatlsTables::LONGEST].sub(/\A[ \t]+/, "").split("\n", 2)[0].to_s
   end
 
   def record(line, around)

@@ -1,10 +1,10 @@
 """Records in which collectors keep a log line: JSON of any collector, an ArcSight connector's record, a row of CSV.
 
 The tables name the fields; the copies for other engines are generated from them. A name with dots is the path of a field, or its whole
-name. The line is the first field of LINE that holds more than one word, or a later one that holds the same line with a header that says more (the
-appliance, else anything); nothing else in that record is a line. Time, host, log and level are looked for beside the line first, then around it. Objects
-that hold a stranger's text by nature are never searched. A consolidated event that a collector took apart, whose message is a subject, is made again
-from its fields if no text holds it whole.
+name. The line is the first field of LINE that holds more than one word, or a later one that holds the same line with a header that says more
+(the appliance, else anything), or, behind a collector's own words, the first one with a header; nothing else in that record is a line. Time,
+host, log and level are looked for beside the line first, then around it. Objects that hold a stranger's text by nature are never searched. A
+consolidated event that a collector took apart, whose message is a subject, is made again from its fields if no text holds it whole.
 """
 
 from __future__ import annotations
@@ -24,16 +24,21 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 EXTENSIONS = "AdditionalExtensions"
-LINE = (
+UNCHANGED = (
     EXTENSIONS,
     *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "rawmsg", "utf8_payload", "payloadAsUTF", "@rawstring", "raw_data"),
     *("rawEvent", "cisco_secure_email_gateway.log.message"),
+)
+"""Fields that keep a line as it was logged: whatever one of them holds, nothing else in its record is the line. The first one is Microsoft Sentinel's, for
+a consolidated event: beside it, `Message` is a subject."""
+
+LINE = (
+    *UNCHANGED,
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
     *("body.stringValue", "body", "raw", "RawData", "payload", "Line"),
     *("log.original", "raw_message", "rawMessage", "RawMessage", "raw_log", "syslog_message", "log_message", "logmsg"),
 )
-"""Fields in which collectors keep the line, first those that keep it unchanged. `event` is also the HTTP Event Collector's. The first one is
-Microsoft Sentinel's, for a consolidated event: beside it, `Message` is a subject."""
+"""Fields in which collectors keep the line, first those that keep it unchanged. `event` is also the HTTP Event Collector's."""
 
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
@@ -86,6 +91,9 @@ LONG_NAMES = {
 
 SUBJECTS = ("message", "Message", "msg")
 """Fields with the subject, in records with the parts of a consolidated event."""
+
+LENT = (*SUBJECTS, "body.stringValue", "body", "payload")
+"""Fields that hold a stranger's text in some records: not the line, if an earlier field holds other text."""
 
 RAW, RAW_TIME, RAW_HOST = "_raw", "_time", "host"
 """Splunk's fields for the line, its time and its host. It takes other fields from the text, which a stranger may have written, and only where they occur:
@@ -152,6 +160,9 @@ TAKEN_APART = "taken apart"
 """The field of an event that was made again from several."""
 _WORD = re.compile(r"[^\s=]+")
 """A name or the like; without spaces, a line has fields with values."""
+LIKE_A_LINE = r"[\[{]|CEF:|.*ID \[?[0-9]"
+"""A text without a header that may be a line, or hold one: JSON, CEF, anything with an id."""
+_LIKE_A_LINE = re.compile(LIKE_A_LINE)
 CEF = "CEF:"
 _SOURCE_HOST = re.compile(r"(?!i-[0-9a-f]{8,17}\Z)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}|[0-9A-Fa-f:.]{2,45}", re.ASCII)
 """What names a host in the fields of SOURCE and STREAM; an instance of a cloud is none."""
@@ -291,6 +302,11 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
     at = next((number for number, (_, text) in enumerate(texts) if not _WORD.fullmatch(text.strip())), 0)
     name, text = texts[at]
     said_by, rest = _header_of(text)
+    if name not in UNCHANGED and said_by == envelope.NONE and not _LIKE_A_LINE.match(rest):
+        behind = (number for number, (other, line) in enumerate(texts) if number > at and other not in LENT and _header_of(line)[0].rank)
+        at = next(behind, at)
+        name, text = texts[at]
+        said_by, rest = _header_of(text)
     for other, longer in texts[at + 1 :] if _says(name, said_by) < _NAMES_HOST else ():
         env, same = _header_of(longer)
         if same == rest and _says(other, env) > _says(name, said_by):
