@@ -217,6 +217,8 @@ def other_pipeline() -> dict[str, Any]:
                         "source": list(records.SOURCE),
                         "streams": list(records.STREAM),
                         "tables": [list(names) for names in records.TABLES],
+                        "hit": list(records.HIT),
+                        "copies": list(records.COPIES),
                         "times": list(records.TIME),
                         "logs": list(records.LOG),
                         "levels": list(records.LEVEL),

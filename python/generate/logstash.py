@@ -72,6 +72,8 @@ def tables() -> str:
         "SOURCE": records.SOURCE,
         "STREAM": records.STREAM,
         "TABLES": records.TABLES,
+        "HIT": records.HIT,
+        "COPIES": records.COPIES,
         "TIME": records.TIME,
         "LOG": records.LOG,
         "LEVEL": records.LEVEL,

@@ -129,6 +129,16 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     ({"@timestamp": AT, "log": {"syslog": {"hostname": "esa1", "appname": "mail_logs"}, "source": {"address": "192.0.2.1:9"}}, "message": LINE}, NAMED),
     ({"@timestamp": AT, "hostname": "esa1", "process": {"program": "mail_logs"}, "message": LINE, "host": {"name": "relay"}}, NAMED),
     ({"fields": {"message": [LINE], "@timestamp": [AT], "host.name": ["esa1"], "log.syslog.appname": ["mail_logs"]}}, NAMED),
+    *(
+        ({"_index": "x", "_id": "1", **parts, "highlight": {"message": [f"{LINE} "]}}, ESA1)
+        for parts in (
+            {"_source": {"message": LINE, "@timestamp": AT, **HOSTED}, "fields": {"message": [LINE]}},
+            {"fields": {"message": [LINE], "@timestamp": [AT], "host.name": ["esa1"]}, "_source": {}},
+            {"fields": {"event.original": [LINE], "message": ["x y"], "@timestamp": [AT], "host.name": ["esa1"]}},
+        )
+    ),
+    ({"_index": "x", "inner": {"message": LINE}}, (5, None, None, None, "Info")),
+    ({"_line": LINE, "_ts": 1709460002000, "_host": "esa1"}, ESA1),
     ({"insertId": "x", "jsonPayload": {"host": "esa1", "ident": "mail_logs", "message": LINE}, "timestamp": AT}, NAMED),
     ({"hostname": "esa1", "program": "mail_logs", "message": LINE, "generated_at": AT, "received_at": "2024-03-03T10:00:09Z"}, NAMED),
     ({"logmsg": LINE, "timestamp": 1709460002000, "event": {"syslog": {"host": "esa1", "appName": "mail_logs"}}}, NAMED),
@@ -414,6 +424,8 @@ STRANGERS: list[dict[str, Any]] = [
     {"columns": ["subject", "message"], "rows": [[WHOLE, "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery"], [WHOLE]]},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery", "columns": ["message"], "rows": [[WHOLE]]},
     {"emails": [{"field": "subject", "value": WHOLE}], "mail": [{"field": "message", "value": WHOLE}]},
+    {"_index": "x", "_source": {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 queued for delivery"}, "fields": {"raw": [WHOLE]}},
+    {"_index": "x", "fields": {"email.subject": [WHOLE], "subject": [WHOLE]}, "highlight": {"subject": [WHOLE]}},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n" + LINE + "'"},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n " + WHOLE + "'"},
 ]

@@ -110,6 +110,9 @@ def lines() -> list[str]:
         json.dumps({name: source, "timestamp": record["@timestamp"], "message": "Info: ICID 5 close"}) for name in ("source", "logStream") for source in sources
     ]
     found.append(json.dumps({"fields": {"message": ["Info: ICID 5 close"], "@timestamp": ["2020-02-03T04:05:06Z"], "host.name": ["esa1"]}}))
+    copies = {"fields": {"message": ["Info: ICID 5 close"], "host.name": ["esa1"]}, "_source": {"message": "Info: ICID 5 close", "host": "esa2"}}
+    found += [json.dumps({"_index": "x", **copies, "_source": source}) for source in (copies["_source"], {}, None)]
+    found += [json.dumps(copies), json.dumps({"highlight": {"message": ["Info: ICID 6 close"]}, **copies}), json.dumps({"_index": "x", "x": copies["_source"]})]
     row = ["2020-02-03T04:05:06Z", "esa1", "Info: ICID 5 close"]
     names = ["@timestamp", "host", "message"]
     for columns, cells in (

@@ -75,8 +75,15 @@ module EsatlsLine
     rows = rows_of(value)
     return rows.flat_map { |row| within(row, beside) } if rows
     return pairs(value["values"], beside) if value["values"].is_a?(Array)
+    copies = hit?(value) ? EsatlsTables::COPIES.lazy.map { |name| within(value[name], beside) }.find { |found| !found.empty? } : nil
+    return copies if copies
     inner = value.reject { |name, _| EsatlsTables::STRANGERS.include?(name.downcase) }
     inner.values.flat_map { |item| within(item, beside) }
+  end
+
+  # A search server's hit may have the fields of its document twice.
+  def hit?(object)
+    EsatlsTables::HIT.any? { |name| object.key?(name) }
   end
 
   # Returns the record that a list of CloudWatch's has, with each field as an object of name and value; nil for any other list.

@@ -37,13 +37,14 @@ LINE = (
     *("message", "log", "event", "msg", "Message", "MESSAGE", "SyslogMessage", "@message", "short_message", "line", "textPayload", "jsonPayload.message"),
     *("body.stringValue", "body", "raw", "RawData", "payload", "Line"),
     *("log.original", "raw_message", "rawMessage", "RawMessage", "raw_log", "syslog_message", "log_message", "logmsg"),
+    *("_line", "rawevent", "raw_event", "logMessage", "content"),
 )
 """Fields in which collectors keep the line, first those that keep it unchanged. `event` is also the HTTP Event Collector's."""
 
 TIME = (
     *("@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP"),
     *("_SOURCE_REALTIME_TIMESTAMP", "EventTime", "EventReceivedTime", "collectionTime", "_messagetime", "map._messagetime", "generated_at", "received_at"),
-    *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "DATE", "TIMESTAMP", "timereported", "Date", "Time"),
+    *("eventTime", "receiveTimestamp", "datetime", "date", "ts", "_ts", "DATE", "TIMESTAMP", "timereported", "Date", "Time"),
 )
 """Fields with the time of a line that has none itself: text, or seconds, milliseconds, microseconds or nanoseconds since 1970."""
 
@@ -51,7 +52,7 @@ HOST = (
     *("observer.hostname", "observer.name", "log.syslog.hostname", "hostname", "Hostname", "HOSTNAME", "predecoder.hostname", "jsonPayload.hostname"),
     *("jsonPayload.host", "event.syslog.host", "log.source.address", "HOST", "syslog_hostname", "host.name", "host.hostname", "host", "labels.host"),
     *("labels.hostname", "stream.host", "stream.hostname", "fields.host", "fields.hostname", "logsource", "source_host", "fromhost"),
-    *("_sourceHost", "_sourcehost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "Host"),
+    *("_sourceHost", "_sourcehost", "map._sourcehost", "HostName", "Computer", "resource.labels.host", "_HOSTNAME", "_host", "Host"),
 )
 """Fields that name the appliance if the line does not, first those that cannot mean a collector."""
 
@@ -92,7 +93,7 @@ LONG_NAMES = {
 SUBJECTS = ("message", "Message", "msg")
 """Fields with the subject, in records with the parts of a consolidated event."""
 
-LENT = (*SUBJECTS, "body.stringValue", "body", "payload")
+LENT = (*SUBJECTS, "body.stringValue", "body", "payload", "content")
 """Fields that hold a stranger's text in some records: not the line, if an earlier field holds other text."""
 
 RAW, RAW_TIME, RAW_HOST = "_raw", "_time", "host"
@@ -147,6 +148,10 @@ _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 TABLES = (("columns", "rows"), ("columns", "values"), ("fields", "rows"))
 """The names of a table's columns, and its rows, in answers of Azure, Elasticsearch and Splunk."""
+HIT = ("_source", "_index")
+"""Fields of a search server's hit."""
+COPIES = ("_source", "fields")
+"""Where a hit has the fields of its document; one of them, and anything else in it, may be a copy of the other."""
 _FIELD_AND_VALUE = {"field", "value"}
 LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
@@ -267,9 +272,20 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
                 if isinstance(pair, list) and len(pair) > 1 and all(isinstance(cell, str) for cell in pair[:2]):
                     yield _record(pair[1], ({"timestamp": pair[0]}, value, *around))
             return
+        copies = _of_hit(value, (value, *around))
+        if copies:
+            yield from copies
+            return
         for name, inner in value.items():
             if isinstance(inner, (dict, list)) and name.lower() not in STRANGERS:
                 yield from _within(inner, (value, *around))
+
+
+def _of_hit(value: Json, around: tuple[Json, ...]) -> list[Record]:
+    """Return the records of a search server's hit, from one copy of its fields; none of any other object."""
+    if not any(name in value for name in HIT):
+        return []
+    return next(filter(None, (list(_within(value.get(name), around)) for name in COPIES)), [])
 
 
 def _pairs(items: list[Any]) -> Json | None:
