@@ -316,6 +316,50 @@ def test_first_lines_of_any_language(name: str, size: int) -> None:
             assert found.found == events
 
 
+ROWS_WITHOUT_NAMES = {
+    '{at},esa1,mail_logs,"Info: {text}"': None,
+    '{at};"esa1";"mail_logs";"Info: {text}"': None,
+    '{at},192.0.2.10,"Mar  3 10:00:02 esa1 mail_logs: Info: {text}",5,"x ""y"""': "esa1",
+    '{at}\tMail.Info\tesa1\t"Info: {text}"\t': "esa1",
+    '7,{at}|"Sun Mar  3 10:00:02 2024 Info: {text}"|""': None,
+}
+
+
+@pytest.mark.parametrize("row", ROWS_WITHOUT_NAMES)
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_rows_without_names_of_columns(row: str, size: int) -> None:
+    """The quotes around a cell are no part of its line, and the cells behind it neither."""
+    texts = [TEXT, "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA", 'MID 1 Subject ""a"", b""']
+    texts += [f'MID 1 Subject \'"",""{LINE}\'', "ICID 5 close"]
+    log = [row.format(at="2024-03-03 10:00:02", text=text) for text in texts]
+    events, counts = read_events(log)
+    told = [{name: value for name, value in event.items() if name not in ("time", "esa_host", "esa_log", "esa_level", "esa_direction")} for event in events]
+    assert told == [
+        {"esa_event": "tls_success", "tls_result": "success", "icid": 5},
+        {"esa_event": "tls_success", "tls_result": "success", "icid": 5, "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA"},
+        {"esa_event": "message_identity", "mid": 1, "subject": 'a", b'},
+        {"esa_event": "message_identity", "mid": 1, "subject": f'","{LINE}'},
+        {"esa_event": "connection_closed", "icid": 5, "close_reason": "close"},
+    ]
+    assert [(event["time"], event.get("esa_host")) for event in events] == [(AT, ROWS_WITHOUT_NAMES[row])] * 5
+    facts, in_blocks = read_blocks([log[at : at + size] for at in range(0, len(log), size)])
+    assert records_of_facts(facts) == records_of_facts(read_facts(log)[0])
+    assert in_blocks == counts
+
+
+def test_quotes_that_are_no_cell() -> None:
+    """Quotes in a text, or in a header that opens no cell, are part of the line."""
+    stamp = "2024-03-03 10:00:02"
+    for line, subject in (
+        (f'{stamp} esa1 mail_logs: Info: MID 1 Subject ,"a",b', ',"a",b'),
+        (f'{stamp} {{host="esa1", job="x"}} Info: MID 1 Subject x "a",b', 'x "a",b'),
+        (f'{stamp},esa1,"Info: MID 1 Subject \'"x", y\'"', '"x", y\'"'),
+        (f"{stamp},esa1,\"Info: MID 1 Subject 'x'", "x"),
+    ):
+        (event,) = read_events([line])[0]
+        assert (event["mid"], event["subject"]) == (1, subject), line
+
+
 TIMES_IN_CSV = {
     "TimeGenerated [UTC]": ("3/3/2024, 10:00:02.000 AM", "2024-03-03T10:00:02.000Z"),
     "TimeGenerated": ("3/3/2024, 11:00:02.000 AM",),

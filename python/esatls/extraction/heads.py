@@ -296,5 +296,5 @@ class Heads:
 
 
 def is_whole(env: envelope.Envelope, line: str) -> bool:
-    """Tell whether an envelope leaves no doubt about where the text starts: it has a stamp, a level, and a space behind that."""
-    return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " "
+    """Tell whether an envelope leaves no doubt about where the text starts, and ends: it has a stamp, a level, a space behind that, and opens no cell."""
+    return env.rank == envelope.STAMPED and env.level is not None and line[env.end - 1] == " " and not envelope.opens_cell(line[: env.end])
