@@ -287,6 +287,10 @@ ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
     "the end of a line of several": (["foo,bar", "", "baz", WHOLE], [5]),
     "the end of a line in front of texts": (["foo,bar", TEXT], [5]),
     "the end of a line in front of levels": (["foo\tbar", LINE], [5]),
+    "the end of a line with known names": (["log, raw", WHOLE, f"{WHOLE}, x", LINE], [5, 5, 5]),
+    "lines in front": (["message,host", f"{WHOLE},esa1", f"{WHOLE},esa1"], [5, 5]),
+    "lines in front, with a likely name": (["Log Entry;n", f"{WHOLE};1", f"{WHOLE};2"], [5, 5]),
+    "only lines": (["_raw", WHOLE, f'"{WHOLE}"', WHOLE], [5, 5, 5]),
     "prose": (["alpha, beta", "gamma, delta", WHOLE], [5]),
     "fields with values": (["date=2024-03-03;type=x", "date=2024-03-03;type=y", WHOLE], [5]),
 }

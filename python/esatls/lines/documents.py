@@ -63,7 +63,7 @@ def table(line: str, mark: str | None = None) -> CsvDocument | None:
     """Return the CSV with this header row: known or likely columns of lines, or names in any language; without names, if the line only tells the mark."""
     told = None if mark else _TOLD_MARK.fullmatch(line)
     if told is not None:
-        return CsvDocument([], told[1])
+        return CsvDocument([], told[1], is_doubtful=False)
     marks = [one for one in ((mark,) if mark else _CSV_MARKS) if one in line]
     if marks or records.RAW in line:
         import csv
@@ -74,14 +74,13 @@ def table(line: str, mark: str | None = None) -> CsvDocument | None:
             except csv.Error:
                 return None
             names = _known(cells)
-            is_known = any(name in records.LINE for name in names)
             if (len(names) > 1 or names == [records.RAW]) and len(set(names)) == len(names):
                 words = _words(names).values()
-                if is_known or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
-                    return CsvDocument(names, one, is_doubtful=not is_known)
+                if any(name in records.LINE for name in names) or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
+                    return CsvDocument(names, one)
             # prose has a space behind its commas
             if len(list(filter(None, cells))) > 1 and all(map(_ANY_NAME.fullmatch, cells)):
-                return CsvDocument(names, one, is_doubtful=True)
+                return CsvDocument(names, one)
     return None
 
 
@@ -200,7 +199,7 @@ class JsonDocument:
 class CsvDocument:
     """Rows of CSV; a cell may span several lines."""
 
-    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = False) -> None:
+    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = True) -> None:
         self.depth = 1
         self.lines: list[str] = []
         self.names = names
@@ -209,7 +208,7 @@ class CsvDocument:
         self.likely = _likely(names)
         """The columns that may hold lines, if none is known to."""
         self.is_doubtful = is_doubtful
-        """Whether the row of names may have been text, as long as no other row is in view."""
+        """Whether the row of names may have been text, as long as no row with as many cells is in view."""
         self._open = 0
         """1 if a quote is open, so that the cell continues on the next line."""
 
@@ -235,7 +234,7 @@ class CsvDocument:
             self.lines.append(line)
             return []
         self._open = 0
-        if has_header and self.names[0] not in self.likely and len(self.lines) < MOST_LINES:
+        if has_header and self.names[0] not in (*self.likely, *records.LINE) and len(self.lines) < MOST_LINES:
             # a subject in the first column, or a log: the next lines tell
             self.lines.append(line)
             return []
