@@ -82,6 +82,11 @@ IN_FRONT = (
     r"\A(?:<\d{1,3}>(?:1 )?)?%{ESA_H_STAMP:_tmp.front_stamp}"
     r"(?:[ \t](?![^\s\"'{}]{0,128}?%{ESA_H_END})[^\s\"'{}]{1,128}){0,3}(?: - -)?[ \t](?<_tmp.json>\{[\s\S]*\})\z"
 )
+# Fluent Bit's, in which the time stands in a list
+LISTED = (
+    rf"\A(?![^\s\"'{{}}]{{0,128}}?%{{ESA_H_END}}){records.LISTED.replace('?P<time>', '?<_tmp.front_stamp>')}"
+    r"(?<_tmp.json>\{[\s\S]*\})\]\z"
+)
 
 
 def pipeline() -> dict[str, Any]:
@@ -188,10 +193,10 @@ def other_pipeline() -> dict[str, Any]:
                 "grok": {
                     "tag": "esatls-in-front",
                     "description": "A stamp in front of a JSON record; the second pattern lets any other line pass",
-                    "if": "ctx._tmp.json == null && ctx._tmp.line.endsWith('}')",
+                    "if": "ctx._tmp.json == null && (ctx._tmp.line.endsWith('}') || ctx._tmp.line.endsWith('}]'))",
                     "field": "_tmp.line",
                     "pattern_definitions": _definitions(),
-                    "patterns": [IN_FRONT, r"\A"],
+                    "patterns": [IN_FRONT, LISTED, r"\A"],
                 }
             },
             {

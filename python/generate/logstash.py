@@ -72,6 +72,7 @@ def tables() -> str:
         "SOURCE": records.SOURCE,
         "STREAM": records.STREAM,
         "TABLES": records.TABLES,
+        "LISTED": records.LISTED.replace("(?P<", "(?<"),
         "HIT": records.HIT,
         "COPIES": records.COPIES,
         "TIME": records.TIME,

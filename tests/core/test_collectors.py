@@ -189,6 +189,22 @@ def test_record(record: int) -> None:
     assert in_front[0][1] == AT
 
 
+@pytest.mark.parametrize("seconds", ["1709460002", "1709460002.0", "1709460002.000000000"])
+@pytest.mark.parametrize("size", [1, 9])
+def test_record_in_a_list_behind_a_tag(seconds: str, size: int) -> None:
+    """Fluent Bit's files have a tag, and the time and the record in a list; behind a log line, such a line is the rest of it."""
+    lines = [f"esa.x: [{seconds}, {json.dumps(record)}]" for record in ({"message": LINE, **HOSTED}, {"message": WHOLE}, {"message": "foo"})]
+    assert told(lines) == [ESA1, NAMED]
+    del lines[1]
+    assert told([lines[0].replace("esa.x: [", "esa.x: [1, "), lines[0].replace("esa.x", "Info"), lines[0].replace("esa.x", "f.log:Info"), lines[0][:-2]]) == []
+    facts, counts = read_blocks([(lines * 9)[at : at + size] for at in range(0, 18, size)])
+    assert records_of_facts(facts) == records_of_facts(read_facts(lines * 9)[0])
+    assert counts == Counts(18, 9, 9)
+    for header in ("Sun Mar  3 10:00:02 2024 Info: ", "Info: "):
+        log = [f"{header}ICID 7 close", f"{header}MID 1 Subject 'x", lines[0], f"{header}ICID 8 close"]
+        assert [one[0] for one in told(log)] in ([7, 8], [7, None, 8])
+
+
 @pytest.mark.parametrize("names", ["time,subject,mid", '"Time";"Subject";"MID"', "when\tmessage_subject\tsender"])
 def test_a_table_about_mail_without_a_column_for_lines(names: str) -> None:
     """Its subjects read like lines, and are none; a first line that only looks like its names hides no line."""
@@ -497,7 +513,11 @@ FORGED += [
     '{"message": "ICID 6 TLS success"}',
     "> Mar  3 10:00:02 esa1 m: Info: ICID 6 TLS success",
 ]
-FORGED += ["f.log:Mar  3 10:00:02 esa1 m: Info: ICID 6 TLS success", "12:Sun Mar  3 10:00:02 2024 Info: ICID 6 TLS success"]
+FORGED += [
+    'x: [1709460002.0, {"message": "ICID 6 TLS success"}]',
+    "f.log:Mar  3 10:00:02 esa1 m: Info: ICID 6 TLS success",
+    "12:Sun Mar  3 10:00:02 2024 Info: ICID 6 TLS success",
+]
 
 
 @pytest.mark.parametrize("header", [header for header in HEADERS if HEADERS[header][0]])

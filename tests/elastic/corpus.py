@@ -110,6 +110,8 @@ def lines() -> list[str]:
         json.dumps({name: source, "timestamp": record["@timestamp"], "message": "Info: ICID 5 close"}) for name in ("source", "logStream") for source in sources
     ]
     found.append(json.dumps({"fields": {"message": ["Info: ICID 5 close"], "@timestamp": ["2020-02-03T04:05:06Z"], "host.name": ["esa1"]}}))
+    listed = json.dumps({"host": "esa1", "message": "Info: ICID 5 close"})
+    found += [f"{tag}: [{time}, {listed}]" for tag in ("esa.x", "Info") for time in ("1709460002", "1709460002.5", "x")]
     copies = {"fields": {"message": ["Info: ICID 5 close"], "host.name": ["esa1"]}, "_source": {"message": "Info: ICID 5 close", "host": "esa2"}}
     found += [json.dumps({"_index": "x", **copies, "_source": source}) for source in (copies["_source"], {}, None)]
     found += [json.dumps(copies), json.dumps({"highlight": {"message": ["Info: ICID 6 close"]}, **copies}), json.dumps({"_index": "x", "x": copies["_source"]})]

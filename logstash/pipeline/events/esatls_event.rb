@@ -59,7 +59,7 @@ module EsatlsEvent
 
   # Tells whether a line is neither within a record nor a record itself.
   def whole?(line)
-    line.is_a?(String) && !line.start_with?("{", "[", " ", "\t") && !line.end_with?("}") && !line.include?("CEF:")
+    line.is_a?(String) && !line.start_with?("{", "[", " ", "\t") && !line.end_with?("}", "}]") && !line.include?("CEF:")
   end
 
   # Returns stamp, host, log and level of a line, the text behind its header, and the stamp of a relay. What the appliance itself wrote (the inner parts) takes

@@ -19,6 +19,8 @@ module EsatlsLine
   HEADER = /\A#{EsatlsTables::ENVELOPE}/
   # a stamp and a tag in front of a record, as in files of Fluentd and lines from relays
   IN_FRONT = /\A(?:<\d{1,3}>(?:1 )?)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}(?: - -)?[ \t](?=\{)/
+  # a tag and a list, as in files of Fluent Bit
+  LISTED = /\A#{EsatlsTables::LISTED}/
   UNITS = [[1e11, 1], [1e14, 1e3], [1e17, 1e6], [1e20, 1e9]].freeze
 
   # Returns the line, and what a record around it says about its host, time, log and level; nil if there is no text.
@@ -32,6 +34,11 @@ module EsatlsLine
 
   def of_json(line)
     return json(whole(line.gsub(/\A[ \t]+|[ \t,]+\z/, ""))) if line.start_with?("{", "[", " ", "\t")
+    listed = LISTED.match(line) if line.end_with?("}]")
+    if listed && !HEADER.match?(listed[0])
+      found = json(listed.post_match.chomp("]"))
+      return found && { "stamp" => stamp(listed[:time]), **found }
+    end
     front = IN_FRONT.match(line) if line.end_with?("}")
     return nil unless front && !HEADER.match?(front[0])
     found = json(front.post_match)

@@ -12,6 +12,7 @@ module EsatlsTables
   SOURCE = ["source", "timestamp", ["message", "full_message"]].freeze
   STREAM = ["logStream", "logStreamName", "@logStream"].freeze
   TABLES = [["columns", "rows"], ["columns", "values"], ["fields", "rows"]].freeze
+  LISTED = "[^\\s\\\"'{}\\[\\]]{1,128}: \\[(?<time>[0-9]{9,19}(?:\\.[0-9]{1,9})?), (?=\\{)".freeze
   HIT = ["_source", "_index"].freeze
   COPIES = ["_source", "fields"].freeze
   TIME = ["@timestamp", "timestamp", "_time", "time", "TimeGenerated", "ISODATE", "timeUnixNano", "observedTimeUnixNano", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP", "EventTime", "EventReceivedTime", "collectionTime", "_messagetime", "map._messagetime", "generated_at", "received_at", "eventTime", "receiveTimestamp", "datetime", "date", "ts", "_ts", "DATE", "TIMESTAMP", "timereported", "Date", "Time"].freeze

@@ -305,7 +305,7 @@ def _is_odd(text: str) -> bool:
 
 
 def _is_record(line: str) -> bool:
-    return line[:1] == "{" or records.in_front(line) is not None
+    return line[:1] == "{" or records.is_listed(line) or records.in_front(line) is not None
 
 
 class HeadsInARow(NamedTuple):

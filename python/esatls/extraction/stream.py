@@ -170,7 +170,12 @@ class Stream:
             return
         env = self._envelope(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank or records.in_front(line) is not None:
-            if line[:1] in _OPENING or line[-1:] == "}" or (line.startswith(RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None):
+            if (
+                line[:1] in _OPENING
+                or line[-1:] == "}"
+                or records.is_listed(line)
+                or (line.startswith(RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None)
+            ):
                 inner = records.unwrap(line, env.end)
                 if inner:
                     self._unwrapped(inner)

@@ -158,6 +158,9 @@ _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
 DEEPEST = 12
 """Maximum nesting of objects that are searched."""
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
+LISTED = r"[^\s\"'{}\[\]]{1,128}: \[(?P<time>[0-9]{9,19}(?:\.[0-9]{1,9})?), (?=\{)"
+"""What Fluent Bit writes in front of a record in a file: a tag, and a list whose first item is the time."""
+_LISTED = re.compile(LISTED)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Limits of seconds, milliseconds, microseconds and nanoseconds since 1970, and how many make a second: a larger number is in the next smaller unit."""
 _NAMES_HOST = 2
@@ -201,13 +204,22 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     front = in_front(line)
     if front is not None:
         return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
+    listed = _LISTED.match(line) if is_listed(line) else None
+    if listed is not None:
+        inner = of_json(line[listed.end() : -1]) if envelope.parse(listed[0]).end == 0 else ()
+        return [record._replace(time=record.time or _stamp(listed["time"])) for record in inner]
     at = line.find(CEF, 0, envelope.LONGEST)
     # right behind the envelope: further on, it is text that somebody chose
     if at >= 0 and (envelope.parse(line).end if end is None else end) == at:
-        inner = arcsight.text_line(line[at:])
-        if inner is not None:
-            return [Record([inner.text], inner.host and writable(inner.host), inner.time)]
+        within = arcsight.text_line(line[at:])
+        if within is not None:
+            return [Record([within.text], within.host and writable(within.host), within.time)]
     return []
+
+
+def is_listed(line: str) -> bool:
+    """Tell whether a line ends like a record of Fluent Bit's. Unlike what begins with a stamp, it may be the rest of another line."""
+    return line[-2:] == "}]"
 
 
 def whole(text: str) -> str:
