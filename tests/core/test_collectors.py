@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 from time import process_time
@@ -294,6 +296,9 @@ ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
     "a subject in front": (["Betreff;Zeit", f"{WHOLE};{AT}", f"x;{AT}", f"{WHOLE};{AT}"], []),
     "a subject in front of every row": (["Objet|Reçu le", f"{WHOLE}|{AT}", f"{WHOLE}|{AT}"], []),
     "a subject over two lines": (["Дата,Тема", f'{AT},"x', f'{WHOLE}"', f"{AT},{LINE}"], []),
+    "a subject over two lines in front": (["Objet;Date", '"x', f'{WHOLE}";{AT}', '"x', f'{WHOLE}";{AT}'], []),
+    "two subjects": (["Betreff|Asunto|Zeit", f'{WHOLE}|"x', f'{WHOLE}"|{AT}', f'"x|{TEXT}', f'{WHOLE}"|{WHOLE}|{AT}'], []),
+    "a quote in a text": (["foo;bar", WHOLE.replace(TEXT, 'MID 1 Subject "x'), WHOLE], [5]),
     "a subject without a header": (["件名\t時刻", f"{TEXT}\t{AT}", f"{LINE}\t{AT}"], []),
     "an empty name": (["Zeit;Größe [KB];Betreff;", f"{AT};1;{WHOLE};"], []),
     "a mark that is told": (["sep=;", "Zeit;Betreff", f"{AT};{WHOLE}"], []),
@@ -334,6 +339,26 @@ def test_first_lines_of_any_language(name: str, size: int) -> None:
                 second.line(line)
             second.end()
             assert found.found == events
+
+
+FOREIGN_NAMES = ["Zeit", "Betreff", "Größe", "N°", "件名", "Тема", "Objet", "Reçu le", "E-Mail", "ID"]
+FOREIGN_CELLS = [WHOLE, f"Sun Mar  3 10:00:02 2024 {LINE}", LINE, TEXT, f"x\n{WHOLE}", f'"x", {WHOLE}', f"{WHOLE}\n{WHOLE}", f"a; {WHOLE}; b", f"<22>{WHOLE}"]
+FOREIGN_CELLS += [json.dumps({"message": TEXT}), f"x\n{json.dumps({'message': TEXT})}", f"{AT},{WHOLE}", "", "x", '"']
+
+
+@given(
+    st.lists(st.sampled_from(FOREIGN_NAMES), min_size=2, max_size=4, unique=True),
+    st.sampled_from(",;\t|"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    st.lists(st.lists(st.sampled_from(FOREIGN_CELLS), min_size=4, max_size=4), min_size=1, max_size=4),
+)
+def test_no_cell_of_an_unknown_column_is_a_line(names: list[str], mark: str, quoting: Any, rows: list[list[str]]) -> None:
+    """Whatever cells say, over however many lines: without a column of lines, a table has no event."""
+    file = io.StringIO()
+    csv.writer(file, delimiter=mark, quoting=quoting, lineterminator="\n").writerows([names, *(row[: len(names)] for row in rows)])
+    lines = file.getvalue()[:-1].split("\n")
+    events, counts = read_events(lines)
+    assert (events, counts.lines) == ([], len(lines))
 
 
 ROWS_WITHOUT_NAMES = {

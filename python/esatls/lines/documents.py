@@ -239,7 +239,7 @@ class CsvDocument:
             self.lines.append(line)
             return []
         lines, self.lines = [*self.lines, line], []
-        self.is_doubtful = self.is_doubtful and (has_header or line.count(self.mark) + 1 < len(self.names))
+        self.is_doubtful = self.is_doubtful and (has_header or self._cells(lines) < len(self.names))
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
@@ -254,7 +254,18 @@ class CsvDocument:
     def _is_log_line(self, line: str, *, has_header: bool) -> bool:
         """Tell whether a line is one of a log, whose first line looked like names of columns: it has no cells, or fewer than there are names."""
         marks = line.count(self.mark)
+        if line.count('"') % 2 and (line[0] == '"' or f'{self.mark}"' in line):
+            return False  # a cell goes on in the next line
         return bool(line.strip()) and marks + 1 < len(self.names) and (has_header or not marks)
+
+    def _cells(self, lines: list[str]) -> int:
+        """Return how many cells the last row in some lines has."""
+        import csv
+
+        try:
+            return len(list(csv.reader([line + "\n" for line in lines], delimiter=self.mark))[-1])
+        except csv.Error:
+            return 0
 
     def _rows(self, lines: list[str]) -> Iterator[Record]:
         import csv
