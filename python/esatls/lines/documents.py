@@ -78,9 +78,8 @@ def table(line: str, mark: str | None = None) -> CsvDocument | None:
                 words = _words(names).values()
                 if any(name in records.LINE for name in names) or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
                     return CsvDocument(names, one)
-            # prose has a space behind its commas
-            if len(list(filter(None, cells))) > 1 and all(map(_ANY_NAME.fullmatch, cells)):
-                return CsvDocument(names, one)
+            if len(list(filter(None, cells))) > 1 and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
+                return CsvDocument(cells, one)
     return None
 
 
@@ -207,6 +206,8 @@ class CsvDocument:
         self.mark = mark
         self.likely = _likely(names)
         """The columns that may hold lines, if none is known to."""
+        self._is_like_prose = any(name.startswith(" ") for name in names)
+        """Whether there are spaces behind the marks of the first row, as in prose: no row makes it sure."""
         self.is_doubtful = is_doubtful
         """Whether the row of names may have been text, as long as no row with as many cells is in view."""
         self._open = 0
@@ -239,7 +240,7 @@ class CsvDocument:
             self.lines.append(line)
             return []
         lines, self.lines = [*self.lines, line], []
-        self.is_doubtful = self.is_doubtful and (has_header or self._cells(lines) < len(self.names))
+        self.is_doubtful = self.is_doubtful and (has_header or self._is_like_prose or self._cells(lines) < len(self.names))
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
