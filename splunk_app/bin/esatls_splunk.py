@@ -40,6 +40,23 @@ FACTS = "esatls_facts"
 csv.field_size_limit(1 << 30)
 
 MULTI = "__mv_"
+_VALUES = re.compile(r"\$((?:[^$]|\$\$)*)\$(?:;|\Z)")
+
+
+class Values(str):
+    """The text of a multi-valued field, and its values."""
+
+    __slots__ = ("values",)
+    values: list[str]
+
+    @classmethod
+    def of(cls, text: str, cell: str) -> str:
+        """Return the text with the values of its multi-valued cell; the text itself if it has no such cell."""
+        if not cell:
+            return text
+        found = cls(text)
+        found.values = [value.replace("$$", "$").rstrip() for value in _VALUES.findall(cell)]
+        return found
 
 
 class Place(NamedTuple):
@@ -99,6 +116,7 @@ class Table:
         self.head = body[: end - 1].rstrip("\r")
         self.names = next(csv.reader([self.head]), [])
         self._places = [self.names.index(name) if name in self.names else None for name in (field, "host", "_time", FACTS)]
+        self._multi = self.names.index(MULTI + field) if MULTI + field in self.names else None
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows."""
@@ -126,6 +144,8 @@ class Table:
         nothing = [""] * len(texts)
         raws, hosts, times, facts = (nothing if place is None else [row[place] for row in cells] for place in self._places)
         raws = list(map(str.rstrip, raws))
+        if self._multi is not None:
+            raws = [Values.of(raw, row[self._multi]) for raw, row in zip(raws, cells)]
         plain = not self._odd and not any("\n" in raw for raw in raws)
         return Block(texts, raws, list(map(Place, hosts, times)), [] if facts is nothing else facts, plain)
 
@@ -365,16 +385,17 @@ class RowReader:
         return self.clock.read(stamp) if time is None else time, found
 
     def slowly(self, raw: str, place: Place, take: Take) -> None:
-        """Read any text: several lines, wrapped lines, JSON, no envelope."""
+        """Read any text: several lines, wrapped lines, JSON, no envelope; of a multi-valued field, each value."""
         from esatls.extraction.stream import Stream
 
         stream = Stream(_Timed(take, seconds_of(place.seconds)), self.clock, place.host or None)
-        lines = raw.split("\n")
-        if len(lines) > 1 and raw[:1] != "{" and envelope.parse(lines[0]).rank == envelope.BARE:
-            # everything behind a line without an envelope belongs to its text; taken as a line, it could be forged by a stranger
-            lines = [" ".join(lines)]
-        for line in lines:
-            stream.line(line)
+        for text in raw.values if isinstance(raw, Values) else [raw]:
+            lines = text.split("\n")
+            if len(lines) > 1 and text[:1] != "{" and envelope.parse(lines[0]).rank == envelope.BARE:
+                # everything behind a line without an envelope belongs to its text; taken as a line, it could be forged by a stranger
+                lines = [" ".join(lines)]
+            for line in lines:
+                stream.line(line)
         stream.end()
 
 

@@ -700,6 +700,20 @@ def test_another_field(splunk: Splunk) -> None:
     assert (row["icid"], row["tls_verdict"]) == ("5", "encrypted")
 
 
+@pytest.mark.parametrize("header", ["", "Info: ", NATIVE])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_each_value_of_a_multi_valued_field(splunk: Splunk, header: str, *, mapped: bool) -> None:
+    """Each value is a text of its own, with a header or without, whatever characters it contains."""
+    texts = ["ICID 5 TLS success protocol $;$ cipher x", "Start MID 6 ICID 5", "MID 6 Subject 'a'\nICID 7 TLS success"]
+    given: dict[str, Value] = {"_time": TIME, "host": HOST, "message": [header + text for text in texts]}
+    rows = splunk.report("esatlsmessages", [given], ["field=message"], mapped=mapped).rows
+    assert [(row["mid"], row["received"], row["received_tls_version"]) for row in rows] == [("6", "encrypted", "$;$")]
+    connections = splunk.report("esatlsconnections", [given], ["field=message"], mapped=mapped).rows
+    assert [row["icid"] for row in connections] == ["5"]
+    (row,) = splunk.stream("esatls", [given], ["field=message"]).rows
+    assert (row["esa_event"], row["icid"], row["tls_version"], row["message"]) == ("tls_success", "5", "$;$", given["message"])
+
+
 def test_a_gateway_s_day_as_the_cli_sees_it(splunk: Splunk, tmp_path: Path) -> None:
     """A made log of every shape gives in Splunk, newest first on three indexers, each process started anew, what the CLI gives from the file."""
     log = tmp_path / "mail.log"
