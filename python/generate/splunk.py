@@ -277,8 +277,9 @@ def cim_of_records() -> str:
         "vendor_product": f'case({message} OR {connection}, "Cisco ESA")',
     }
     record = r"EXTRACT-esatls_record = ^\S+ kind=(?<esatls_kind>[mc]) [^{]*(?<esatls_record>\{.*)"
-    # of the first attempt that delivered: one before it may have been to another host, which did not take the mail
-    delivered = r'EXTRACT-esatls_dest = "outcome":"done"(?:[^{}"]|"(?:[^"\\]|\\.)*")*?"peer_ip":"(?<esatls_dest>[^"]+)'
+    # of the first attempt that delivered: one before it may have been to another host, which did not take the mail. Possessive, because a response may be
+    # longer than Splunk's limit for the depth of a match
+    delivered = r'EXTRACT-esatls_dest = "outcome":"done"(?>[^{}"]++|(?!"peer_ip":)"[^"\\]*+(?:\\.[^"\\]*+)*+")*+"peer_ip":"(?<esatls_dest>[^"]+)'
     return f"[{RECORDS}]\n{record}\n{delivered}\n" + "".join(f"EVAL-{name} = {expression}\n" for name, expression in fields.items())
 
 

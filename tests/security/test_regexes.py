@@ -276,15 +276,18 @@ def confs() -> list[Expression]:
         if "REGEX" in transform:
             # branches that share the numbers of their groups match what others match
             found[transform["REGEX"].replace("(?|", "(?:")] = f"transforms.conf [{name}]"
-    found[read(DEFAULT / "props.conf")["esatls:mail"]["LINE_BREAKER"]] = BREAKER
-    for name, text in expressions_of_searches().items():
+    props = read(DEFAULT / "props.conf")
+    found[props["esatls:mail"]["LINE_BREAKER"]] = BREAKER
+    named = {f"props.conf [{stanza}] {key}": text for stanza, keys in props.items() for key, text in keys.items() if key.startswith("EXTRACT-")}
+    for name, text in {**named, **expressions_of_searches()}.items():
         found.setdefault(re.sub(r"\(\?<(?![=!])", "(?P<", text), name)
     return [Expression(name, text, re.ASCII, "search") for text, name in found.items()]
 
 
 CONFS = confs()
-MEASURED = {"transforms.conf [esatls_cef]", "transforms.conf [esatls_envelope]", BREAKER}
-"""Conditions and calls of groups, which Python does not know, the header, and where events begin: measured alone."""
+RECORDS = "props.conf [source::esatls records: *] EXTRACT-"
+MEASURED = {"transforms.conf [esatls_cef]", "transforms.conf [esatls_envelope]", f"{RECORDS}esatls_dest", BREAKER}
+"""Conditions, calls of groups and atomic ones, which Python does not know, the header, and where events begin: measured alone."""
 
 
 def test_conf_expressions() -> None:
@@ -318,12 +321,24 @@ def hostile(samples: list[str], length: int) -> list[str]:
     return found
 
 
+def recorded() -> Iterator[str]:
+    """Yield rows of the summary index whose deliveries have a long response: of usual text, of escapes, and of names of fields."""
+    head = '2024-03-05T10:00:01Z kind=m level=hour window=1709632800 run=1709640000123 received=encrypted mail=- {"mid":6,"deliveries":['
+    for response in ("250 ok ", r"\"", r"\u003d", "outcome:done,peer_ip:"):
+        for peer in ("", ',"peer_ip":"192.0.2.1"'):
+            attempt = f'{{"dcid":8,"rids":[0],"outcome":"done","response":"{response * 150}","verdict":"encrypted"{peer}}}'
+            yield f"{head}{attempt},{attempt}]}}"
+            yield head + attempt.partition('"verdict"')[0]
+
+
 @pytest.mark.skipif(shutil.which("pcre2test") is None, reason="pcre2test is not installed: run tests/splunk/setup.sh")
-@pytest.mark.parametrize("expression", [e for e in CONFS if e.name.startswith("transforms")], ids=lambda expression: expression.name)
+@pytest.mark.parametrize("expression", [e for e in CONFS if e.name.startswith(("transforms", RECORDS))], ids=lambda expression: expression.name)
 def test_steps_of_splunk(expression: Expression, record_property: Callable[[str, object], None]) -> None:
     """No event as long as Splunk keeps one needs as many steps or as much depth as Splunk allows, and steps grow no faster than events."""
     if expression.name == "transforms.conf [esatls_cef]":
         samples = seeds.records()[::34]
+    elif expression.name.startswith(RECORDS):
+        samples = list(recorded())
     else:
         stamp = "" if "envelope" not in expression.name else "<22>Jan 21 12:47:11 esa1.example.com mail_logs: Jan 21 12:47:11 esa1 mail_logs: Info: "
         # one of thousands of characters repeats itself, and each of its words is tried

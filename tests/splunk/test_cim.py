@@ -11,7 +11,7 @@ import pytest
 
 from tests.core.test_closure import DAY, HOUR
 from tests.splunk.answers import event
-from tests.splunk.conf import DEFAULT, read
+from tests.splunk.conf import DEFAULT, pcre2, read
 from tests.splunk.dashboards.standin import scenario, source, spl
 from tests.splunk.test_alerts import START, Events
 from tests.splunk.test_summary import Site, span_of, traffic_events, within
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from tests.splunk.driver import Splunk
 
+pytestmark = pytest.mark.usefixtures("needs_pcre2")
+
 PROPS = read(DEFAULT / "props.conf")["source::esatls records: *"]
-EXTRACTIONS = [re.compile(value.replace("(?<", "(?P<")) for key, value in PROPS.items() if key.startswith("EXTRACT-")]
+EXTRACTIONS = [value for key, value in PROPS.items() if key.startswith("EXTRACT-")]
 
 # Fields of the data models, and the values that they prescribe, as Splunk publishes them (CIM 5.1 and newer, Email and Network Traffic).
 EMAIL = {
@@ -46,7 +48,9 @@ EVALS = {key[5:]: spl.Parser(spl.tokens(value), NOWHERE).expression() for key, v
 
 def fields_of(raw: str) -> tuple[str, dict[str, Any], spl.Row]:
     """Return kind, record and fields of an event."""
-    row: spl.Row = {name: value for extraction in EXTRACTIONS for match in [extraction.search(raw)] if match for name, value in match.groupdict().items()}
+    row: spl.Row = {}
+    for extraction, (found,) in zip(EXTRACTIONS, pcre2((extraction, [raw]) for extraction in EXTRACTIONS)):
+        row.update(zip(re.findall(r"\(\?<(\w+)>", extraction), found[1:] if found else ()))
     fields: spl.Row = {name: value for name, value in ((name, expression(row)) for name, expression in EVALS.items()) if value is not None}
     return str(row.get("esatls_kind", "")), json.loads(str(row.get("esatls_record", "{}"))), fields
 
@@ -103,6 +107,14 @@ def test_destination_is_the_host_that_took_the_mail(splunk: Splunk, log: str, ac
     rows = splunk.report("esatlssummary", events, span=(START, START + 3600)).rows
     (fields,) = (fields for kind, _, fields in (fields_of(str(row["_raw"])) for row in rows) if kind == "m")
     assert (fields.get("action"), fields["dest"]) == (action, dest)
+
+
+@pytest.mark.parametrize("response", ["x" * 4000, 'say "peer_ip":"192.0.2.99" {\\' * 400])
+def test_destination_behind_a_long_response(response: str) -> None:
+    """Of two deliveries with long responses, the first of which names no host, it is the host of the second."""
+    attempts = [{"dcid": dcid, "outcome": "done", "response": response, **peer} for dcid, peer in ((7, {}), (8, {"peer_ip": "203.0.113.25"}))]
+    record = json.dumps({"mid": 15, "delivered": "cleartext", "deliveries": attempts}, separators=(",", ":"))
+    assert fields_of(f"2024-03-05T10:00:01Z kind=m level=hour {record}")[2]["dest"] == "203.0.113.25"
 
 
 @pytest.mark.parametrize(("kind", "event_type"), [("m", "mail"), ("c", "connection")])
