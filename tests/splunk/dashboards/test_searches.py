@@ -75,6 +75,22 @@ def test_an_appliance_is_chosen_in_any_case() -> None:
     assert [row["mid"] for row in run('eval view_host="423fa-ab0" | `esatls_view_host`', rows)] == ["1"]
 
 
+@pytest.mark.parametrize("chosen", ["bank.example", "no.mail.example"])
+def test_trends_of_a_partner_without_mail_have_records(chosen: str, week: spl.Search) -> None:
+    """A partner's trends have the counts of its mail only; where it has none, the records are there all the same, and the appliances to choose from."""
+    definition = views.definition("esatls_trends")
+    tokens = checks.default_tokens(definition)
+
+    def rows(name: str, partner: str) -> list[spl.Row]:
+        return checks.rows_of(name, definition, {**tokens, "partner": partner}, week)
+
+    assert rows("ds_state", chosen) == rows("ds_state", "*")
+    assert "Up to" in str(rows("ds_state", chosen))
+    assert rows("ds_hosts", chosen) == rows("ds_hosts", "*")
+    for name in ("ds_connections", "ds_messages"):
+        assert bool(rows(name, chosen)) == (chosen == "bank.example"), name
+
+
 def test_families() -> None:
     """Rewritten, split and bounced messages are one family with the first, whatever the order of rows; other appliances' ids are not."""
     for rows in (FAMILY, FAMILY[::-1]):
