@@ -307,8 +307,8 @@ def breaker() -> str:
     levels = "|".join([*sorted(LEVELS), *(word.upper() for word in sorted(LEVELS))])
     level = rf"[ \t>]{{0,80}}(?:<\d{{1,3}}>)?(?:(?:[\w.-]{{1,255}} )?[\w.@-]{{1,128}}(?:\[\d{{1,10}}\])? ?: )?(?:{levels}): "
     text = rf"(?:(?:Start MID|MID|ICID|DCID|RPC|EUQ|ISQ) ?:? ?\w|{'|'.join(TEXTS)})"
-    likewise = "|".join(rf"\G{begins}[^\r\n]*(?:[\r\n]+(?!{record}|{begins})[^\r\n]+)*([\r\n]+)(?={begins})" for begins in (level, text))
-    # a run of line ends is taken as a whole: tried from each of them, blank lines would take quadratic time
+    likewise = "|".join(rf"\G{begins}[^\r\n]*+(?:[\r\n]++(?!{record}|{begins})[^\r\n]++)*+([\r\n]++)(?={begins})" for begins in (level, text))
+    # a run of line ends is taken as a whole: tried from each of them, blank lines would take quadratic time, and wrapped lines a level of depth each
     return rf"(?|(?<![\r\n])([\r\n]++)(?={record})|{likewise})"
 
 

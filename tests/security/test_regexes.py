@@ -356,12 +356,13 @@ def test_steps_of_splunk(expression: Expression, record_property: Callable[[str,
 
 @pytest.mark.skipif(shutil.which("pcre2test") is None, reason="pcre2test is not installed: run tests/splunk/setup.sh")
 def test_steps_to_break_lines() -> None:
-    """Nor does any text take more steps than its length where Splunk looks for the end of an event."""
+    """Nor does any text take more steps than its length, or much depth, where Splunk looks for the end of an event."""
     (expression,) = (expression for expression in CONFS if expression.name == BREAKER)
     parts = ["\n", "\r\n", "a", "a-", "a\n", "1 ", ">\n", "\nMID 1", "\n{", "\nJan ", "\nx Info: ", "\n<22>Jan 21 12:47:1", "\n1:2-", "\nx: y\n", "\n[ "]
     for first in ("", "ICID 5 close", "Info: ICID 5 close", "Jan 21 12:47:11 Info: x"):
         half, whole = (steps(expression.text, [first + part * (length // len(part)) for part in parts]) for length in (2000, 4000))
         assert all(more <= 2.5 * less + 1000 for (more, _), (less, _) in zip(whole, half))
+        assert max(depth for _, depth in whole) < DEPTH_LIMIT
 
 
 # Oniguruma and Joni: the ingest pipeline and Logstash
