@@ -212,6 +212,17 @@ def test_readme_tells_of_every_saved_search() -> None:
     assert set(re.findall(r"`(esatls records: \w+)`", readme)) == {name for name in SEARCHES if name.startswith("esatls records")}
 
 
+def test_readme_tells_what_becomes_of_the_index() -> None:
+    """The index must be there before the searches that write into it; a server that has it from the app alone loses it with the app, as the README says."""
+    readme = (APP / "README.md").read_text(encoding="utf-8")
+    steps = readme.partition("## Set up")[2]
+    assert 0 < steps.index("create the index of the records") < steps.index("Enable the four searches")
+    uninstall = readme.partition("To uninstall")[2].partition("\n## ")[0]
+    for index, settings in CONF["indexes"].items():
+        assert f"`[{index}]`" in uninstall
+        assert settings["homePath"].rpartition("/")[0] in uninstall
+
+
 def test_manifest_names_the_machines_of_the_readme() -> None:
     """The manifest lets the app be installed on every kind of machine that the README has it on."""
     workloads = json.loads((APP / "app.manifest").read_text(encoding="utf-8"))["targetWorkloads"]
