@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # noqa: F401 - must come first: it adds lib/ to the path
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 from esatls.extraction.fields import CONNECTION_FIELDS
 from esatls_verdicts import SummaryReader
 from splunklib.searchcommands import Configuration, dispatch

@@ -6,11 +6,16 @@ import csv
 import sys
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 from esatls.extraction.fields import FIELDS
+from esatls.extraction.heads import MOST_HEADS
 from esatls.extraction.kinds import CEF_ABOUT_TLS, MAIL_FLOW, TLS_KINDS
 from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, START, event_of, front_of
 from esatls.lines.clock import rfc3339
+from esatls_cells import MULTI, cells_of, csv_line, quoted
+from esatls_command import RowCommand
+from esatls_lines import RowReader
+from esatls_tables import overwritten
 from splunklib.searchcommands import Configuration, Option, StreamingCommand, dispatch, validators
 
 if TYPE_CHECKING:
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
 
     from esatls.extraction.heads import Head
     from esatls.extraction.match import Spec
-    from esatls_splunk import Block, Place, Table
+    from esatls_tables import Block, Place, Table
 
 HEAD_NAMES = ("time", "esa_host", "esa_log", "esa_level")
 BODY_NAMES = tuple(field.name for field in FIELDS if field.name not in HEAD_NAMES)
@@ -35,10 +40,10 @@ class Rids(dict):  # type: ignore[type-arg] # Splunk 9 runs it on Python 3.9
 
     def __missing__(self, text: str) -> tuple[str, str]:
         """Read a list of ids."""
-        if len(self) > esatls_splunk.MOST_HEADS:
+        if len(self) > MOST_HEADS:
             self.clear()
-        plain, multi = esatls_splunk.cells_of([int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER])
-        cells = self[text] = esatls_splunk.quoted(plain), esatls_splunk.quoted(multi)
+        plain, multi = cells_of([int(rid) for rid in text.replace(",", " ").split() if len(rid) <= LONGEST_NUMBER])
+        cells = self[text] = quoted(plain), quoted(multi)
         return cells
 
 
@@ -117,7 +122,7 @@ def learn(plan: Plan, shape: Shape, found: re.Match[str], start: int, cells: str
     # texts with an address are repeated too seldom
     if shape.spec.front != front or "<" in tail:
         return
-    if len(tails) >= esatls_splunk.MOST_HEADS:
+    if len(tails) >= MOST_HEADS:
         tails.clear()
     before = pieces[1]
     ends[0] = end - start
@@ -152,14 +157,14 @@ def speaks_of_tls(spec: Spec, found: re.Match[str]) -> bool:
 
 def cells_of_event(event: dict[str, Any], names: Sequence[str]) -> str:
     """Return the fields of an event as text, each with a comma before it; an absent field is an empty cell."""
-    pairs = {name: esatls_splunk.cells_of(event[name]) for name in names if name in event}
+    pairs = {name: cells_of(event[name]) for name in names if name in event}
     cells = [pairs[name][0] if name in pairs else "" for name in names]
     cells += [pairs[name][1] if name in pairs else "" for name in LISTS]
-    return "," + esatls_splunk.csv_line(cells)
+    return "," + csv_line(cells)
 
 
 @Configuration(required_fields=["_raw", "host", "_time"])
-class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
+class EsatlsCommand(RowCommand, StreamingCommand):
     """Adds what a Cisco ESA log line says to each event.
 
     ##Syntax
@@ -193,7 +198,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         """Ask splunkd only for the fields that are read: it keeps the others and merges them itself."""
         super().prepare()
         self.configuration.required_fields = [self.field, "host", "_time"]
-        self.reader = esatls_splunk.RowReader()
+        self.reader = RowReader()
         self.names = [name for name in NAMES if self.prefix or name not in FOREIGN]
         self.nothing = "," * (len(self.names) + len(LISTS))
         self.plans = Plans(self.names[len(HEAD_NAMES) :])
@@ -207,7 +212,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         """Return each row's text with the new columns; with `tls_only`, only with those that have a value in any row."""
         if not table.names:
             return
-        names = [self.prefix + name for name in self.names] + [esatls_splunk.MULTI + self.prefix + name for name in LISTS]
+        names = [self.prefix + name for name in self.names] + [MULTI + self.prefix + name for name in LISTS]
         blocks: Iterable[tuple[Block, list[str]]] = ((block, self.added(table, block)) for block in table.blocks())
         if self.tls_only:
             names, blocks = self.filled(names, list(blocks))
@@ -217,7 +222,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
             if len(fresh) == len(names):
                 pieces.append(block.answer(added))
             else:
-                pieces += esatls_splunk.overwritten(table.names, names, [block.opening + text for text in block.texts], added)
+                pieces += overwritten(table.names, names, [block.opening + text for text in block.texts], added)
         self.write_text(pieces, table.rows)
 
     def filled(self, names: list[str], blocks: list[tuple[Block, list[str]]]) -> tuple[list[str], list[tuple[Block, list[str]]]]:
@@ -225,7 +230,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         texts = {text: next(csv.reader([text[1:]])) for _, added in blocks for text in added if text != self.nothing}
         places = [place for place in range(len(names)) if any(cells[place] for cells in texts.values())]
         empty = "," * len(places)
-        kept = {text: "".join("," + esatls_splunk.quoted(cells[place]) for place in places) for text, cells in texts.items()}
+        kept = {text: "".join("," + quoted(cells[place]) for place in places) for text, cells in texts.items()}
         return [names[place] for place in places], [(block, [kept.get(text, empty) for text in added]) for block, added in blocks]
 
     def added(self, table: Table, block: Block) -> list[str]:
@@ -295,7 +300,7 @@ class EsatlsCommand(esatls_splunk.RowCommand, StreamingCommand):
         words = (read.host or place.host, read.log or "", read.level or "")
         cells = self.words.get(words)
         if cells is None:
-            cells = self.words[words] = esatls_splunk.csv_line(words)
+            cells = self.words[words] = csv_line(words)
         return self.reader.keep(raw, place, f",{'' if time is None else rfc3339(time)},{cells}")
 
     def slowly(self, raw: str, place: Place) -> str:

@@ -6,9 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # must come first: it adds lib/ to the path
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 from esatls.extraction.fields import MESSAGE_FIELDS
 from esatls.verdicts.flat import cell, columns, flat
+from esatls_cells import epoch
 from esatls_verdicts import SummaryReader
 from splunklib.searchcommands import Configuration, dispatch
 
@@ -61,7 +62,7 @@ class EsatlsMessagesCommand(SummaryReader):
                 # Splunk would take a list of empty words for a value
                 row = {name: value for name, value in flat(record).items() if not isinstance(value, list) or any(map(str, value))}
             if "first_seen" in record:
-                row["_time"] = esatls_splunk.epoch(record["first_seen"])
+                row["_time"] = epoch(record["first_seen"])
             row["deliveries"] = list(map(IN_JSON, attempts))
             mail = mail_of(record)
             if mail:

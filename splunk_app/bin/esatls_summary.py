@@ -6,10 +6,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk  # must come first: it adds lib/ to the path
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 import esatls_windows
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.windows import Window
+from esatls_cells import seconds_of
 from esatls_verdicts import VerdictCommand
 from splunklib.searchcommands import Configuration, Option, dispatch, validators
 
@@ -72,7 +73,7 @@ class EsatlsSummaryCommand(VerdictCommand):
         if self.phase == "map":
             return
         search = self.metadata.searchinfo
-        begin, end = (esatls_splunk.seconds_of(str(cell)) for cell in (search.earliest_time, search.latest_time))
+        begin, end = (seconds_of(str(cell)) for cell in (search.earliest_time, search.latest_time))
         if self.reads_summary:
             begin, end = begin or 0, end or self.number / 1000
         elif not begin or not end or begin % esatls_windows.HOUR or end % esatls_windows.HOUR or end <= begin or end > self.number / 1000:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import esatls_splunk
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING, TIME
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.facts import Facts, refs
+from esatls_cells import epoch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ SIDES = {RECEIVING: "receiving", DELIVERY: "delivery"}
 def timed(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:
     """Yield connections with Splunk's `_time`; "" if there is none."""
     for stamp, record in stamped(records, facts):
-        yield esatls_splunk.epoch(stamp) if stamp else "", record
+        yield epoch(stamp) if stamp else "", record
 
 
 def stamped(records: Iterable[ConnectionRecord], facts: Facts) -> Iterator[tuple[str, ConnectionRecord]]:

@@ -12,18 +12,22 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-import esatls_splunk
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 from esatls.extraction.heads import Head
 from esatls.extraction.match import START
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, under_two_names
+from esatls_cells import MULTI, cells_of, quoted
+from esatls_command import RowCommand
+from esatls_lines import RowReader
+from esatls_tables import FACTS
 from splunklib.searchcommands import Option, ReportingCommand, validators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from esatls.verdicts.contradictions import Contradictions
-    from esatls_splunk import Block, Place, Table
+    from esatls_tables import Block, Place, Table
     from esatls_windows import Index
 
 TEXTS = "true"
@@ -34,7 +38,7 @@ FIRST_MARK = ord(" ")
 """The first character that stands for an envelope. There are enough after it for all rows of a block, and none is a line feed."""
 
 
-class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
+class VerdictCommand(RowCommand, ReportingCommand):
     """A reporting command that returns one row per record."""
 
     # the columns of a row; each command sets them
@@ -56,8 +60,8 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         """In the reduce, ask splunkd for the fields of events and of a map's rows. A map asks for none: it gets whole events."""
         super().prepare()
         if self.phase == "reduce":
-            self.configuration.required_fields = [self.field, "host", "_time", esatls_splunk.FACTS]
-        self.reader = esatls_splunk.RowReader()
+            self.configuration.required_fields = [self.field, "host", "_time", FACTS]
+        self.reader = RowReader()
         self.facts = Facts()
         if self.phase != "map":
             self.start_judging()
@@ -85,13 +89,13 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
                 rows = [TEXTS if self.texts or table.texts else NO_TEXTS]
             if rows:
                 self.told = True
-                self.write_text([esatls_splunk.FACTS, *map(esatls_splunk.quoted, rows)], len(rows))
+                self.write_text([FACTS, *map(quoted, rows)], len(rows))
         elif self._finished:
             lines = [self.line(row) for row in self.rows()]
             for one in (*self.contradictions.found(), *under_two_names(appliances(self.facts.hosts).values())):
                 self.write_warning("{}", f"{self.name}: {one}")
             if lines:
-                multi = [esatls_splunk.MULTI + name for name in self.columns]
+                multi = [MULTI + name for name in self.columns]
                 self.write_text([",".join([*self.columns, *multi]), *lines], len(lines))
 
     def last_words(self) -> None:
@@ -117,14 +121,14 @@ class VerdictCommand(esatls_splunk.RowCommand, ReportingCommand):
         """Return a row as a line of CSV: the plain cells, then the multi-valued ones. `host` becomes the appliance."""
         cells = [""] * (2 * len(self.columns))
         if "esa_host" in row and "host" in self.places:
-            cells[self.places["host"]] = esatls_splunk.quoted(row["esa_host"])
+            cells[self.places["host"]] = quoted(row["esa_host"])
         for name, value in row.items():
             place = self.places.get(name)
             if place is not None:
-                plain, multi = esatls_splunk.cells_of(value)
-                cells[place] = esatls_splunk.quoted(plain)
+                plain, multi = cells_of(value)
+                cells[place] = quoted(plain)
                 if multi:
-                    cells[place + len(self.columns)] = esatls_splunk.quoted(multi)
+                    cells[place + len(self.columns)] = quoted(multi)
         return ",".join(cells)
 
     def take(self, table: Table) -> None:

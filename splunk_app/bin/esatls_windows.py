@@ -22,13 +22,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import esatls_splunk
+import esatls_lib  # noqa: F401 - must come first: it adds lib/ to the path
 import esatls_times
 from esatls.extraction.fact_types import TIME
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.partners import partner_name, partners_of
 from esatls.verdicts.windows import Carried, Closed, Window, close, finish
+from esatls_cells import epoch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -89,7 +90,7 @@ class Text(NamedTuple):
 
 def _text(stamp: str, kind: str, run: Run, rest: str) -> Text:
     level, start, number = run
-    return Text(esatls_splunk.epoch(stamp), f"{stamp} kind={kind} level={level} window={start} run={number} {rest}")
+    return Text(epoch(stamp), f"{stamp} kind={kind} level={level} window={start} run={number} {rest}")
 
 
 def words_of(kind: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -306,10 +307,10 @@ class Index:
         current = self.current()
         for run in (run for runs in current for run in runs.values()):
             for text, stamp in self._rows[kind].get(run, {}).items():
-                yield esatls_splunk.epoch(stamp), json.loads(text)
+                yield epoch(stamp), json.loads(text)
         for found, stamp, record in self._open(current):
             if found == kind:
-                yield esatls_splunk.epoch(stamp) if stamp else "", record
+                yield epoch(stamp) if stamp else "", record
 
     def open(self, seen: Time, number: int) -> Iterator[Text]:
         """Yield the words of what is open as it stands, then the row of the run with the time `seen`; nothing if there are no hours."""

@@ -34,7 +34,7 @@ GOAL = 200_000
 
 SDK_NO_OP = """
 import sys
-import esatls_splunk
+import esatls_lib
 from splunklib.searchcommands import Configuration, StreamingCommand, dispatch
 
 @Configuration(required_fields=["_raw", "host", "_time"])

@@ -616,13 +616,13 @@ def test_a_map_says_what_it_is(splunk: Splunk) -> None:
 EVENTS_OF_ONE_HOUR = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import esatls_splunk, esatls_events
+import esatls_events, esatls_lines, esatls_tables
 command = esatls_events.EsatlsCommand()
-command.reader, command.words = esatls_splunk.RowReader(), {}
-for number in range(3 * esatls_splunk.MOST_HEADS):
-    raw, place = "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success", esatls_splunk.Place("esa1", f"1121888860.{number}")
+command.reader, command.words = esatls_lines.RowReader(), {}
+for number in range(3 * esatls_lines.MOST_HEADS):
+    raw, place = "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success", esatls_tables.Place("esa1", f"1121888860.{number}")
     assert command.head(raw, place).endswith("Z,esa1,,Info")
-    assert len(command.reader.known) <= esatls_splunk.MOST_HEADS + 1
+    assert len(command.reader.known) <= esatls_lines.MOST_HEADS + 1
 """
 
 
