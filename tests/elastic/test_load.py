@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.elastic import load as loading
-from esatls.elastic import write as writing
+from esatls.elastic import retry
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client, ElasticError, Refusal, UnreachableError
 from esatls.elastic.retry import PATIENCE
@@ -146,13 +146,14 @@ def test_what_never_passes_is_not_asked_again(slept: list[float]) -> None:
     assert (server.sent, slept) == ([[0]], [])
 
 
-def test_a_document_has_the_time_at_which_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A load that reads from `follow` for days tells of each document when it was written, not when the load began."""
-    times = [f"2024-03-0{day}T10:00:00Z" for day in (5, 6)]
-    monkeypatch.setattr(writing, "now", iter(times).__next__)
-    server = Busy([], [])
+def test_a_document_has_the_time_at_which_it_was_written(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
+    """A load that reads from `follow` for days tells of each document when it was written: not when the load began, or when a busy server refused it."""
+    times = [f"2024-03-0{day}T10:00:00.250Z" for day in (5, 6, 7)]
+    monkeypatch.setattr(retry, "now", iter(times).__next__)
+    server = Busy([], ElasticError("429", 429), [])
     assert loading.load(server, [lines(1), lines(1)]) == (2, 0)
     assert server.ingested == times
+    assert slept == [0.25]
 
 
 def test_no_request_is_too_long_for_a_proxy(empty: Client) -> None:

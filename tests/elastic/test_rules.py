@@ -14,6 +14,7 @@ from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
 from esatls.elastic.kibana import DETECTIONS as PATH
 from esatls.elastic.kibana import id_in, load_detections
+from esatls.elastic.load import load
 from esatls.report.must_encrypt import check, read_rules
 from esatls.verdicts.partners import partners_of
 
@@ -140,12 +141,22 @@ def message(number: int, domain: str) -> list[str]:
 UNGROUPED = {"logs-esatls.messages-*": "email.local_id", "logs-esatls.events-*": "esatls.icid", "logs-esatls.runs-*": "event.action"}
 
 
-def hits(client: Client, params: dict[str, Any]) -> set[str]:
-    """Return the groups that an alert's query finds in its window; of one without groups, the ids of the messages or the connections, or the runs."""
-    window = {"range": {params["timeField"]: {"gte": f"now-{params['timeWindowSize']}{params['timeWindowUnit']}"}}}
-    query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window]}}
+def hits(client: Client, params: dict[str, Any], *, late: int = 120, behind: list[str] | None = None) -> set[str]:
+    """Return the groups that an alert's query finds in its window; of one without groups, the ids of the messages or the connections, or the runs.
+
+    It runs ``late`` seconds from now. ``behind`` has the time of the latest that the runs before it have found, if any, and gets that of this run: as Kibana
+    does it, nothing that is not later is found again.
+    """
+    field = params["timeField"]
+    now = f"{(datetime.now(timezone.utc) + timedelta(seconds=late)).isoformat(timespec='milliseconds').replace('+00:00', 'Z')}||"
+    window: dict[str, Any] = {"range": {field: {"gte": f"now-{params['timeWindowSize']}{params['timeWindowUnit']}", "lte": "now"}}}
+    left_out = [{"range": {field: {"lte": time}}} for time in behind or ()]
+    query = {"bool": {"filter": [json.loads(params["esQuery"])["query"], window], "must_not": left_out}}
     (index,) = params["index"]
-    found = client.request("POST", f"/{index}/_search", {"size": 100, "query": query})["hits"]["hits"]
+    body = {"size": 100, "query": json.loads(re.sub(r'"now\b', f'"{now}', json.dumps(query))), "sort": [{field: "desc"}], "docvalue_fields": [field]}
+    found = client.request("POST", f"/{index}/_search", body)["hits"]["hits"]
+    if behind is not None and found:
+        behind[:] = found[0]["fields"][field]
     names = set()
     for hit in found:
         value: Any = hit["_source"]
@@ -186,6 +197,31 @@ def test_alerts_find_what_they_are_for(empty: Client) -> None:
         "a deprecated protocol is used": {(1, "old.example.net")},
         "receiving fails because of a certificate": {*((number, "mx.odd.example.org") for number in (4, 5, 7, 8, 9)), (10, "unknown")},
     }
+
+
+@pytest.mark.parametrize(
+    ("alert", "found"),
+    [("mail of a partner that must use TLS went in clear text", {"1", "2"}), ("a deprecated protocol is used", {"mx1.example.net", "mx2.example.net"})],
+)
+def test_an_alert_misses_no_record_that_is_found_later_than_another(empty: Client, alert: str, found: set[str]) -> None:
+    """Each is found by one run of the alert, though a search may find it only after one that was written later, and its mail may be older."""
+    must_encrypt.put(empty, ["bank.example"], [])
+    params, behind = ALERTS[alert]["params"], list[str]()
+    opened_at = [(datetime.now(timezone.utc) - timedelta(minutes=ago)).strftime("%Y-%m-%dT%H:%M:%SZ") for ago in (90, 5)]
+    runs = []
+    for number, late in ((2, 0), (1, 120), (0, 120)):
+        if number:
+            time = opened_at[number - 1]
+            connection = {"esa_host": "esa1", "esa_direction": "receiving", "icid": number, "opened": time, "tls_verdict": "encrypted", "messages": 1}
+            message = {"esa_host": "esa1", "mid": number, "received": "cleartext", "mail_flow": "incoming", "sender": "ann@bank.example"}
+            records = [
+                {**connection, "tls_version": "TLSv1", "peer_host": f"mx{number}.example.net"},
+                {**message, "delivered": "none", "deliveries": [], "first_seen": time},
+            ]
+            assert load(empty, [[json.dumps(one) for one in records]]) == (2, 0)
+            empty.request("POST", "/logs-esatls.*/_refresh")
+        runs.append(hits(empty, params, late=late, behind=behind))
+    assert runs == [set(), found, set()]
 
 
 SENT = """\

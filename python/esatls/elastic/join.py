@@ -26,7 +26,7 @@ from esatls.elastic.search import PAGE, Hit, Snapshot, snapshot
 from esatls.elastic.state import STATE, Counts, Lock, report
 from esatls.elastic.streams import CONNECTIONS, EVENTS, RUNS, stream
 from esatls.elastic.streams import MESSAGES as MESSAGE_RECORDS
-from esatls.elastic.write import CHANGED_SINCE, Document, document_of, now, told
+from esatls.elastic.write import CHANGED_SINCE, Document, document_of, told
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339, rfc3339
 from esatls.verdicts.changed import judge_again
@@ -250,10 +250,6 @@ class _Run:
         changed: set[Ref] = set()
         for start in range(0, len(changes.written), _WRITE):
             part = changes.written[start : start + _WRITE]
-            ingested = now()
-            for _, (_, document) in part:
-                if document is not None:
-                    document["event"]["ingested"] = ingested
             self._lock.hold()
             answers = self._server.bulk([one for _, one in part])
             changed |= {part[one.position][0] for one in answers if one.status == CHANGED_SINCE}

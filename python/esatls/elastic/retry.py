@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.elastic.client import BUSY, Client, ElasticError, Refusal
@@ -43,11 +44,18 @@ class Retrying:
                     raise
 
     def bulk(self, actions: Sequence[Action]) -> list[Refusal]:
-        """Send a batch, and repeat what the server may accept later; return what it rejected in the end, by its position in the batch."""
+        """Send a batch, and repeat what the server may accept later; return what it rejected in the end, by its position in the batch.
+
+        Each document gets the time of sending as ``event.ingested``: an alert does not read again what is older than the latest that it has found.
+        """
         refused: list[Refusal] = []
         left = [*enumerate(actions)]
         wait = _Wait(self)
         while True:
+            sent = now()
+            for _, (_, document) in left:
+                if document is not None:
+                    document["event"]["ingested"] = sent
             try:
                 answers = self.client.bulk([one for _, one in left])
             except ElasticError as error:
@@ -83,3 +91,8 @@ class _Wait:
         time.sleep(self._next)
         self._next = min(self._next * 2, _LONGEST_PAUSE)
         return True
+
+
+def now() -> str:
+    """Return the current time (RFC 3339, UTC, milliseconds)."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
@@ -12,7 +11,7 @@ from esatls.elastic.batches import BATCH
 from esatls.elastic.client import Action, ElasticError, Refusal
 from esatls.elastic.documents import connection_document, message_document
 from esatls.elastic.prepared import is_prepared
-from esatls.elastic.retry import PATIENCE, Retrying
+from esatls.elastic.retry import PATIENCE, Retrying, now
 from esatls.elastic.search import Hit, whole
 from esatls.elastic.streams import stream
 
@@ -47,8 +46,8 @@ class Document(NamedTuple):
 def document_of(record: Mapping[str, Any], ingested: str, *, writer: str = "load", otherwise: str | None = None) -> Document:
     """Return the document of one record, and its place.
 
-    ``ingested`` is the time of writing (RFC 3339), ``writer`` the command that writes. A record without a time gets the time of writing; a connection gets
-    ``otherwise`` if there is one.
+    ``ingested`` is the current time (RFC 3339; sending renews it), ``writer`` the command that writes. A record without a time gets the current time; a
+    connection gets ``otherwise`` if there is one.
     """
     if "tls_verdict" in record:
         kind, document = "connections", connection_document(cast("ConnectionRecord", record))
@@ -153,8 +152,3 @@ def told(refused: Sequence[Refusal]) -> str:
     shown = "; ".join(one.reason for one in refused[:_MOST_REFUSED_SHOWN])
     more = f" and {len(refused) - _MOST_REFUSED_SHOWN:,} more" if len(refused) > _MOST_REFUSED_SHOWN else ""
     return f"{len(refused):,} documents were rejected: {shown}{more}"
-
-
-def now() -> str:
-    """Return the current time (RFC 3339, UTC)."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
