@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from esatls.extraction.fact_types import Fact
+    from esatls.verdicts.changed import Life
     from esatls.verdicts.closure import Stores
     from esatls.verdicts.facts import Ref
 
@@ -45,8 +46,8 @@ class Indexed:
                 changed.add(ref)
                 self.found.setdefault(ref, []).append(item)
         judged = judge_again(self.host, changed, self.fetch)
-        self.records = {place: record for place, record in self.records.items() if place[0] not in changed}
-        self.records.update({(life.ref, life.first): life.record for life in judged})
+        self.records = {place: record for place, record in self.records.items() if not any(is_within(place, life) for life in judged)}
+        self.records.update({(life.ref, life.first): life.record for life in judged if life.record is not None})
 
     def fetch(self, ids: set[Ref]) -> Stores:
         """Return what is about or names some ids."""
@@ -55,6 +56,12 @@ class Indexed:
             stores[store].setdefault(fact[KEY], []).append(fact)
             self.fetched += 1
         return stores
+
+
+def is_within(place: tuple[Ref, Any], life: Life) -> bool:
+    """Tell whether a record begins within a life."""
+    ref, begins = place
+    return ref == life.ref and (begins == life.first if None in {begins, life.first, life.last} else life.first <= begins <= life.last)
 
 
 def named(item: Item) -> set[Ref]:
@@ -115,6 +122,32 @@ def test_a_life_without_lines_of_its_own() -> None:
     facts = read_facts(lines)[0]
     assert [(one["mid"], one["delivered"]) for one in map(json.loads, whole(facts)[0])] == [(2, "none"), (3, "encrypted"), (5, "unknown")]
     assert_same(piece_by_piece(facts, 1), whole(facts))
+
+
+CHILD_IN_CEF = [
+    f"Tue Mar  5 10:00:0{second} 2024 {text}"
+    for second, text in (
+        (1, "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=1 ESAICID=6 act=DQ"),
+        (2, "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=3 ESAICID=7 act=DQ"),
+        (3, "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=4 ESAICID=7 act=DQ"),
+        (4, "Info: MID 2 rewritten to MID 1 by antivirus"),
+        (5, "Info: MID 2 rewritten to MID 3 by antivirus"),
+    )
+]
+"""Consolidated events name ICIDs for messages of which a later line says that they were made from another one: nothing else names 6, and MID 4 names 7."""
+
+
+def test_a_connection_that_turns_out_to_be_none() -> None:
+    """One that only the consolidated event of a child names is none, whenever its parent is known; one that another message names is there."""
+    facts = read_facts(CHILD_IN_CEF)[0]
+    connections = [json.loads(line) for line in whole(facts)[1]]
+    assert connections == [{"esa_direction": "receiving", "icid": 7, "tls_verdict": "unknown", "messages": 1}]
+    for order in itertools.permutations(items_of(facts.hosts[""])):
+        indexed = Indexed("")
+        for item in order:
+            indexed.come([item])
+        records = indexed.records.values()
+        assert (sorted_lines([one for one in records if "mid" in one]), sorted_lines([one for one in records if "mid" not in one])) == whole(facts)
 
 
 @pytest.mark.parametrize(("profile", "seed", "resets"), [("realistic", 1, 0), ("rare", 2, 3)])

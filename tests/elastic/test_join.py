@@ -13,6 +13,7 @@ from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
 
 from tests.conformance.inputs import RIGHT
+from tests.core.test_changed import CHILD_IN_CEF
 from tests.elastic import corpus
 from tests.elastic.corpus import inputs
 from tests.elastic.proxy import Fault, Proxy, page, status
@@ -37,6 +38,17 @@ def test_join_again_after_late_lines_leaves_what_one_run_leaves(empty: Client, l
     join(empty)
     join(empty)
     connections, messages = answers(log)
+    assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
+    assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
+
+
+def test_a_connection_that_turns_out_to_be_none_leaves_no_document(empty: Client) -> None:
+    """One that only the consolidated event of a child names is deleted when the parent is known; one that another message names begins later."""
+    for part, counts in ((CHILD_IN_CEF[:3], (3, 2, 3, 0, 0)), (CHILD_IN_CEF[3:], (2, 1, 2, 1, 2))):
+        index_lines(empty, part)
+        found = join(empty, overlap=0)
+        assert (found.events, found.connections, found.messages, found.unchanged, found.deleted) == counts
+    connections, messages = answers(CHILD_IN_CEF)
     assert ordered(all_documents(empty, "logs-esatls.connections-*")) == ordered(connections)
     assert ordered(all_documents(empty, "logs-esatls.messages-*")) == ordered(messages)
 

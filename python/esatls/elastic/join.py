@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.changed import Life
     from esatls.verdicts.closure import Stores
     from esatls.verdicts.facts import Ref
+    from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 RECORDS = f"{CONNECTIONS},{MESSAGE_RECORDS}"
 RIGHTS_TO_EVENTS = ("read", "maintenance")
@@ -340,7 +341,9 @@ class _Judged:
         made_of: set[str] = set()
         for ref, lives in self.lives.items():
             for life in lives:
-                made = self._document(life)
+                if life.record is None:
+                    continue
+                made = self._document(life, life.record)
                 made_of.add(made.id)
                 known = existing[ref]
                 if any((made.id == hit.place[1] or _is_within(hit, [life])) and not _is_ours(hit, oldest) for hit in known):
@@ -350,7 +353,7 @@ class _Judged:
                     unchanged += 1
                 else:
                     changes.written.append((ref, made.action(present)))
-        for ref in self.changed:
+        for ref in {*self.changed, *self.lives}:
             lives = [life for one in (self, *others) for life in one.lives.get(ref, ())]
             for hit in existing[ref]:
                 if hit.place[1] not in made_of and _is_ours(hit, oldest) and _is_within(hit, lives):
@@ -358,9 +361,9 @@ class _Judged:
                     changes.deleted.append((ref, ({"delete": meta}, None)))
         return changes._replace(unchanged=unchanged)
 
-    def _document(self, life: Life) -> Document:
-        """Return the document of a record."""
-        document = document_of(life.record, "", writer="join", otherwise=None if life.first is None else rfc3339(life.first))
+    def _document(self, life: Life, made: MessageRecord | ConnectionRecord) -> Document:
+        """Return the document of the record of a life."""
+        document = document_of(made, "", writer="join", otherwise=None if life.first is None else rfc3339(life.first))
         record = document.body["esatls"]["record"]
         record["digest"] = hashlib.sha256(json.dumps(document.body, sort_keys=True).encode()).hexdigest()[:16]
         if life.ref in self._since:

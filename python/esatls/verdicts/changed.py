@@ -29,10 +29,13 @@ _PARENT = position("parent_mid", Lineage)
 
 
 class Life(NamedTuple):
-    """One life of an id: its record, and the first and the last time at which something is known of it."""
+    """One life of an id: its record, and the first and the last time at which something is known of it.
+
+    It has no record if what is known of it shows nothing any more: a message that names it was made from another one.
+    """
 
     ref: Ref
-    record: MessageRecord | ConnectionRecord
+    record: MessageRecord | ConnectionRecord | None
     first: Time | None
     last: Time | None
 
@@ -72,6 +75,7 @@ def judge_again(host: str, changed: Collection[Ref], fetch: Callable[[set[Ref]],
     own: Own = {(host, *ref): gathered.times[ref] for ref in (*((MESSAGES, mid) for mid in mids), *connections) if ref in gathered.times}
     appliance = Appliance(host, stores, has_witnesses=gathered.appliance.has_witnesses)
     found = [*_lives(gathered, appliance, own, mids, connections)]
+    found += _without_record(gathered, connections, found)
     if contradictions is not None:
         contradictions.look(appliance, gathered.facts)
     return found
@@ -85,6 +89,18 @@ def _lives(gathered: _Gathered, appliance: Appliance, own: Own, mids: Iterable[s
         stated = [fact[TIME] for fact in gathered.stated[side].get(key, ()) if appliance.connection(side, key, fact[TIME]) is connection]
         last = max((*times, *(time for time in stated if time is not None)), default=None)
         yield Life((side, key), connection_record(appliance, key, connection), min(times, default=None), last)
+
+
+def _without_record(gathered: _Gathered, connections: Iterable[Ref], found: Iterable[Life]) -> Iterator[Life]:
+    """Yield the times at which connections are named, but in none of the lives that were found."""
+    spans: dict[Ref, list[tuple[Time, Time]]] = {ref: [] for ref in connections}
+    for life in found:
+        if life.ref in spans and life.first is not None and life.last is not None:
+            spans[life.ref].append((life.first, life.last))
+    for ref, lives in spans.items():
+        for time in gathered.times.get(ref, ()):
+            if time is not None and not any(first <= time <= last for first, last in lives):
+                yield Life(ref, None, time, time)
 
 
 class _Gathered(Judged):
