@@ -54,6 +54,16 @@ SENDERS: tuple[tuple[str, dict[str, Any], str | None], ...] = (
 )
 """Lines, what a shipper that reads syslog puts beside them, and the appliance."""
 
+_NO_LINE: dict[str, Any] = {"tags": ["_esatls_failure"], "event": {"kind": "pipeline_error"}}
+_CLOSED = "Wed Jul 20 19:47:40 2005 Info: ICID 5 close"
+ODD: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    *(({"message": text}, {**_NO_LINE, "error": {"message": ["esatls-line: the field message is no text"]}}) for text in ([_CLOSED], {"text": _CLOSED})),
+    ({"message": None}, {**_NO_LINE, "error": {"message": ["esatls-line: the document has no field message"]}}),
+    ({"message": _CLOSED, "event": {"timezone": ["+02:00"]}}, {"@timestamp": "2005-07-20T17:47:40Z"}),
+    *(({"message": _CLOSED, "event": {"timezone": zones}}, {"@timestamp": SHIPPED, "tags": ["_esatls_date_failure"]}) for zones in ([], ["+02:00", "+03:00"])),
+)
+"""Documents whose line or time zone is no text, and what they are afterwards besides what they were, or what the line says."""
+
 ARCSIGHT = "CEF:0|CISCO|IronPort Email|1|x|y|1|rt=1580702706789 dvchost=esa9 msg=ICID 5 TLS success"
 CONSOLIDATED = "CEF:0|Cisco|C100V Email Security Virtual Appliance|14.3.0-032|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=5 act=DELIVERED"
 SPOOFED = (
@@ -144,6 +154,12 @@ def expected(line: str) -> dict[str, Any]:
     document: dict[str, Any] = {"@timestamp": SHIPPED, "message": line}
     found = list(events([line], clock=Clock()))
     return merged(document, merged(envelope_document(line), event_document(found[0]) if found else {}))
+
+
+def odd(document: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Return what one of the `ODD` documents becomes."""
+    line = document["message"]
+    return merged(expected(line) if isinstance(line, str) else {"@timestamp": SHIPPED}, merged(document, told))
 
 
 def envelope_document(line: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class DateFilter
   def filter(event)
     whole, fraction, offset = ISO.match(event.get(@source)).captures
     offset = offset&.sub(/(\d\d)(\d\d)\z/, '\1:\2')
-    zone = java.time.ZoneId.of(offset || @zone.gsub(/%\{([^}]*)\}/) { event.get($1) })
+    zone = java.time.ZoneId.of(offset || @zone.gsub(/%\{([^}]*)\}/) { [*event.get($1)].join(",") })
     seconds = java.time.LocalDateTime.parse(whole).atZone(zone).toEpochSecond
     milliseconds = fraction.to_s.ljust(3, "0")[0, 3]
     event.set("@timestamp", Time.at(seconds).utc.strftime("%Y-%m-%dT%H:%M:%S") + (milliseconds == "000" ? "Z" : ".#{milliseconds}Z"))

@@ -85,7 +85,7 @@ def test_every_case_is_indexed_and_found_with_its_types(empty: Client) -> None:
 
 
 def test_hostile_input_is_kept_and_named(client: Client) -> None:
-    """A long line, broken text, no message, a message that is no text, and objects in the way: nothing is dropped."""
+    """A long line, broken text, no message, and objects in the way: nothing is dropped."""
     event = "Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS success"
     long_event = f"Wed Jul 20 19:47:40 2005 Info: ICID 5 TLS failed: {'x' * 1_000_000}"
     documents: list[dict[str, Any]] = [
@@ -94,7 +94,6 @@ def test_hostile_input_is_kept_and_named(client: Client) -> None:
         shipped("\ud800 ICID 5 TLS success"),
         shipped("Wed Jul 20 19:47:40 2005 Info: MID 1 Subject 'x\nWed Jul 20 19:47:41 2005 Info: ICID 5 TLS success'"),
         {"@timestamp": corpus.SHIPPED, "log": {"offset": 3}},
-        {"@timestamp": corpus.SHIPPED, "message": {"text": event}},
         {**shipped(event), "source": "/var/log/mail.log", "tags": "mine"},
         {**shipped(event), "event": {"timezone": "no/where"}},
         {**shipped(event), "esatls": {"icid": 7}},
@@ -109,15 +108,20 @@ def test_hostile_input_is_kept_and_named(client: Client) -> None:
     assert "event" not in made[2]
     assert "event" not in made[3]
     assert made[4] == {**documents[4], **FAILED, "error": {"message": ["esatls-line: the document has no field message"]}}
-    assert made[5] == {**documents[5], **FAILED, "error": {"message": ["esatls-line: the field message is no text"]}}
-    assert made[6] == {
+    assert made[5] == {
         **corpus.expected(event),
         "labels": {"conflict_source": "/var/log/mail.log"},
         "tags": ["mine", "_esatls_mapping_conflict"],
     }
-    assert made[7]["tags"] == ["_esatls_date_failure"]
-    assert made[7]["@timestamp"] == corpus.SHIPPED
-    assert made[8] == documents[8]
+    assert made[6]["tags"] == ["_esatls_date_failure"]
+    assert made[6]["@timestamp"] == corpus.SHIPPED
+    assert made[7] == documents[7]
+
+
+@pytest.mark.parametrize(("document", "told"), corpus.ODD)
+def test_a_line_or_a_time_zone_that_is_no_text(client: Client, document: dict[str, Any], told: dict[str, Any]) -> None:
+    """A list of one time zone is that zone; anything else that is no text is kept, and named."""
+    assert simulate(client, [{"@timestamp": corpus.SHIPPED, **document}]) == [corpus.odd(document, told)]
 
 
 def test_hostile_documents_are_indexed(empty: Client) -> None:

@@ -112,6 +112,16 @@ def test_a_path_may_be_written_as_one_name_on_jruby() -> None:
     assert made == {"number": 0, **corpus.merged(corpus.expected(line), told)}
 
 
+def test_a_line_or_a_time_zone_that_is_no_text_on_jruby() -> None:
+    """The filter makes of it what the ingest pipeline makes."""
+    missing = cannot_run()
+    if missing:
+        pytest.skip(missing)
+    for document, told in corpus.ODD:
+        (made,) = run_jruby([""], {"event": {}, **document})
+        assert made == {"number": 0, **corpus.odd(document, told)}
+
+
 def test_the_sender_of_syslog_is_the_appliance_on_jruby() -> None:
     """A host in a header that a shipper has taken off the line counts as it does in the ingest pipeline."""
     missing = cannot_run()

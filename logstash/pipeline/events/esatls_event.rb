@@ -22,7 +22,7 @@ module EsatlsEvent
     line, record = event.get("message"), {}
     unless whole?(line)
       record = EsatlsLine.read(event)
-      return event.tag("_esatls_no_message") unless record
+      return refuse(event, line.nil? ? "the document has no field message" : "the field message is no text") unless record
       line = record["line"]
     end
     stamp, host, log, level, text, outer = header(line)
@@ -49,6 +49,13 @@ module EsatlsEvent
       there = event.get(group)
       event.set(reference, event.remove(path)) if there.nil? || there.is_a?(Hash)
     end
+  end
+
+  # Says why a document has no line, in the words of the ingest pipeline.
+  def refuse(event, reason)
+    event.tag("_esatls_failure")
+    event.set("[event][kind]", "pipeline_error")
+    event.set("[error][message]", [*event.get("[error][message]"), "esatls-line: #{reason}"])
   end
 
   # Returns the host that a shipper has taken off the line together with its header; nil if the appliance is named already.
