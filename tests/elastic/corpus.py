@@ -46,13 +46,22 @@ FOREIGN = (
 )
 
 _OFF: dict[str, Any] = {"log": {"syslog": {"hostname": "esa1", "appname": "mail_logs"}}}
+_NO_HOST = "<166>Mar 17 18:24:37 mail_logs: Info: ICID 5 close"
 SENDERS: tuple[tuple[str, dict[str, Any], str | None], ...] = (
     ("Info: ICID 5 close", _OFF, "esa1"),
     ("Info: ICID 5 close", {**_OFF, "observer": {"hostname": "esa2"}}, "esa2"),
     ("<22>Jan 21 12:47:11 esa3 mail_logs: Info: ICID 5 close", _OFF, "esa3"),
     ("Info: ICID 5 close", {"log": {"syslog": {"hostname": ""}}}, None),
+    (_NO_HOST, {"log": {"source": {"address": "192.0.2.1:40123"}}}, "192.0.2.1"),
+    (_NO_HOST, {"log": {"source": {"address": "[2001:db8::1]:40123"}}}, "2001:db8::1"),
+    (_NO_HOST, {"log": {"source": {"address": "2001:db8::1"}}}, "2001:db8::1"),
+    (_NO_HOST, {"log": {"source": {"address": ""}}}, None),
+    (_NO_HOST, {"log": {"source": {"address": "192.0.2.1:40123"}, "syslog": {"hostname": "esa1"}}}, "esa1"),
+    (_NO_HOST, {"log": {"source": {"address": "192.0.2.1:40123"}}, "observer": {"hostname": "esa2"}}, "esa2"),
+    (_NO_HOST.replace("mail_logs", "esa3 mail_logs"), {"log": {"source": {"address": "192.0.2.1:40123"}}}, "esa3"),
+    ("hello", {"log": {"source": {"address": "192.0.2.1:40123"}}}, None),
 )
-"""Lines, what a shipper that reads syslog puts beside them, and the appliance."""
+"""Lines, what a shipper that reads syslog puts beside them, and the appliance; ids of several appliances must not be taken for those of one."""
 
 _NO_LINE: dict[str, Any] = {"tags": ["_esatls_failure"], "event": {"kind": "pipeline_error"}}
 _CLOSED = "Wed Jul 20 19:47:40 2005 Info: ICID 5 close"

@@ -62,8 +62,13 @@ def _reference(selector: Any) -> str:
 
 def run_jruby(lines: Iterable[str], beside: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """Run lines through the filter, with some fields beside each; return the documents that come out."""
+    return run_documents([{**document, **(beside or {})} for document in documents_of(lines)])
+
+
+def run_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run documents through the filter; return those that come out."""
     subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
-    given = {"steps": steps(FILTER.read_text(encoding="utf-8")), "documents": [{**document, **(beside or {})} for document in documents_of(lines)]}
+    given = {"steps": steps(FILTER.read_text(encoding="utf-8")), "documents": documents}
     command = ["java", *QUICK, "-Xss4m", "-jar", str(JAR), str(HERE / "standin.rb")]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, encoding="utf-8", timeout=590, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -58,10 +58,11 @@ module EsatlsEvent
     event.set("[error][message]", [*event.get("[error][message]"), "esatls-line: #{reason}"])
   end
 
-  # Returns the host that a shipper has taken off the line together with its header; nil if the appliance is named already.
+  # Returns the host that a shipper has taken off the line together with its header, else the address that sent the line; nil if the appliance is named already.
   def sender(event)
-    name = event.get("[log][syslog][hostname]")
-    name if name.is_a?(String) && !name.empty? && event.get("[observer][hostname]").nil?
+    return unless event.get("[observer][hostname]").nil?
+    name, address = %w[[log][syslog][hostname] [log][source][address]].map { |path| event.get(path) }.map { |value| value if value.is_a?(String) && !value.empty? }
+    name || (EsatlsLine.without_port(address) if address)
   end
 
   # Tells whether a line is neither within a record nor a record itself.
