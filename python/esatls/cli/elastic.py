@@ -121,6 +121,7 @@ def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezo
         setting_up.check_time_zone(server, timezone)
     if not known.has_lifecycle:
         click.echo("this server does not support index lifecycle policies, so they are not loaded", err=True)
+    rollovers = []
     for step in setting_up.server_steps(known, timezone=timezone, retention_days=retention):
         change = setting_up.change(step, server)
         click.echo(f"{step.name}: {change.in_words(will='would be ' if dry_run else '')}")
@@ -129,6 +130,10 @@ def setup(connect: Connect, url: str, kibana_url: str | None, space: str, timezo
                 click.echo(f"  {line}")
         elif change.is_needed:
             setting_up.perform(step, server)
+        if change.difference:
+            rollovers += setting_up.rollovers(step, server)
+    if rollovers:
+        click.echo(f"a changed index template applies to data streams that exist from their next rollover; to roll over now: {', '.join(rollovers)}", err=True)
     if not kibana:
         click.echo("dashboards, searches and data views: skipped; use --kibana-url to load them")
     elif dry_run:

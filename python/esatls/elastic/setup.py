@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.elastic.client import ElasticError
 from esatls.elastic.state import STATE
+from esatls.elastic.streams import pattern, stream
 from esatls.errors import UsageError
 from esatls.lines.clock import zone as time_zone
 
@@ -229,6 +230,22 @@ def change(step: Step, client: Client) -> Change:
 def perform(step: Step, client: Client) -> None:
     """Load one thing. Raises ``ElasticError`` if the server refuses."""
     client.request("PUT", step.path, step.body)
+
+
+def rollovers(step: Step, client: Client) -> list[str]:
+    """Return the requests that roll over the data streams of an index template. Until then, these keep the mappings with which they were created."""
+    kind, _, name = step.path[1:].partition("/")
+    if kind != "_index_template" or name == STATE:
+        return []
+    kind = name.partition("-")[2]
+    try:
+        found = [one["name"] for one in client.ask("data_streams", "GET", f"/_data_stream/{pattern(kind)}")["data_streams"]]
+    except ElasticError as error:
+        if error.status not in {403, 404}:
+            raise
+        # the key has no privileges on indices: there probably is one, because there was a template
+        found = [stream(kind)] if error.status == 403 else []
+    return [f"POST /{one}/_rollover" for one in found]
 
 
 def _present(client: Client, path: str) -> dict[str, Any] | None:
