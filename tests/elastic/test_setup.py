@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+import re
 import shutil
 import ssl
 import subprocess
@@ -19,6 +20,7 @@ from esatls.elastic.client import Client, ElasticError
 from esatls.elastic.join import join
 
 from tests import terminal
+from tests.elastic import corpus
 from tests.elastic.proxy import Answer, Proxy, status
 from tests.elastic.store import STREAM, answers, index_lines, reset, simulate
 
@@ -158,6 +160,42 @@ def test_a_changed_template_names_the_rollover(empty: Client) -> None:
     method, _, place = errors.rstrip("\n").rpartition(": ")[2].partition(" ")
     assert empty.request(method, place)["rolled_over"]
     assert run("setup", "--url", empty.url)[2] == NO_LIFECYCLE
+
+
+def test_what_the_readme_removes_is_all(fresh: Client, tmp_path: Path) -> None:
+    """Its requests, in their order, leave nothing of what the commands have loaded and written, and delete nothing else."""
+    fresh.request("PUT", "/_ingest/pipeline/mine", {"processors": []})
+    partners = tmp_path / "partners.csv"
+    partners.write_text("domain,direction\nbank.example,both\n", encoding="utf-8")
+    before = everything(fresh)
+    assert run("setup", "--url", fresh.url)[0] == 0
+    index_lines(fresh, (corpus.ROOT / "python/esatls/sample.log").read_text(encoding="utf-8").splitlines())
+    assert run("join", "--url", fresh.url)[0] == 0
+    assert run("must-encrypt", "--url", fresh.url, str(partners))[0] == 0
+    assert {name.partition("/")[0] for name in everything(fresh) - before} == {
+        "_data_stream",
+        "_index_template",
+        "_ingest",
+        "esatls-state",
+        "esatls-must-encrypt",
+    }
+    text = (corpus.ROOT / "logstash/README.md").read_text(encoding="utf-8")
+    requests = re.findall(r"^DELETE (\S+)$", text, re.MULTILINE)
+    loaded = [step.path[1:] for step in setting_up.server_steps(setting_up.Capabilities("elasticsearch", (9, 1, 0), serverless=False, templates=()))]
+    assert sorted(one for one in requests if one.startswith(("_index_template", "_ingest", "_ilm"))) == sorted(loaded)
+    for path in requests:
+        # the test server has no lifecycles
+        if not path.startswith("_ilm"):
+            fresh.request("DELETE", f"/{path}")
+    assert everything(fresh) == before
+
+
+def everything(client: Client) -> set[str]:
+    """Return the paths of all data streams, templates, pipelines and indices."""
+    found = {f"_data_stream/{one['name']}" for one in client.request("GET", "/_data_stream")["data_streams"]}
+    found |= {f"_index_template/{one['name']}" for one in client.request("GET", "/_index_template")["index_templates"]}
+    found |= {f"_ingest/pipeline/{name}" for name in client.request("GET", "/_ingest/pipeline")}
+    return found | {one["index"] for one in client.request("GET", "/_cat/indices?format=json") if not one["index"].startswith(".")}
 
 
 def test_users_own_pipeline_and_template_are_called(client: Client) -> None:
