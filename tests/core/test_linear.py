@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.patterns import PATTERNS
+from esatls.verdicts import connection
+from esatls.verdicts.facts import Facts
+from esatls.verdicts.records import messages
 
 from tests.core.support import ROOT, all_cases
+
+if TYPE_CHECKING:
+    import pytest
 
 LENGTH = 120_000
 CPU_SECONDS = 10
@@ -160,6 +167,37 @@ for lines, verdicts in ((reads, {"cleartext", "encrypted", "unknown"}), (events,
     assert {record["received"] for record in messages(facts)} <= verdicts
 """
     )
+
+
+def test_evidence_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four times as many consolidated events about one connection, each with a message of its own, are looked at four times as often."""
+    looked_at: list[Any] = []
+    known = connection.stated_by
+
+    def counted(fact: Any) -> tuple[Any, ...]:
+        looked_at.append(fact)
+        return known(fact)
+
+    monkeypatch.setattr(connection, "stated_by", counted)
+    counts = []
+    for count in (100, 400):
+        looked_at.clear()
+        facts = Facts()
+        for number in range(count):
+            facts.add(
+                {
+                    "esa_event": "consolidated_event",
+                    "time": f"2024-03-05T10:{number // 60:02}:{number % 60:02}Z",
+                    "mid": number + 1,
+                    "icid": 5,
+                    "tls_in_result": ("success", "failed")[number % 2],
+                    "action": "DELIVERED",
+                }
+            )
+        found = [(record["received"], record["received_witness"]) for record in messages(facts)]
+        assert found == [("encrypted", ["cef"]), ("cleartext", ["cef"])] * (count // 2)
+        counts.append(len(looked_at))
+    assert counts[1] <= 4 * counts[0]
 
 
 def test_limit_kills_a_quadratic_search() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from esatls.extraction.fact_types import (
@@ -175,7 +176,7 @@ class Connection:
     """The verdict on one life of one connection."""
 
     __slots__ = (
-        "_fields", "_has_passed", "_records", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
+        "_fields", "_has_passed", "_records", "_sorts", "_view", "_views", "_witness", "closed", "dispute", "facts", "flow", "has_witnesses", "is_disputed",
         "one_life", "opened", "own", "rest", "side", "success", "sure", "sure_from", "text", "up", "up_from", "uses",
     )  # fmt: skip
 
@@ -258,6 +259,8 @@ class Connection:
         """How message tracking contradicts the text log."""
         self.text: Connection | None = None
         """The connection by the text log alone, if that outweighs message tracking."""
+        self._sorts: tuple[dict[tuple[str, str], list[Fact]], dict[tuple[Any, ...], list[Fact]]] | None = None
+        """The facts by code and witness, and the consolidated events by what they state (`stated_by`); made on demand."""
         self._view: View | None = None
         self._has_passed: bool | None = None
         self._views: dict[Any, View] | None = None
@@ -464,22 +467,21 @@ class Connection:
 
         `records` is what consolidated events say for a message (`records_of`); None: what all say.
         """
-        facts = self.facts if records is None else [fact for fact in self.facts if fact[CODE] != "cef_tls" or stated_by(fact) in records]
-        up = [fact for fact in facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
-        if verdict == "encrypted":
-            if records and not is_stated:
-                up = [fact for fact in up if bears_witness(fact)]
-            return up or [fact for fact in facts if fact[CODE] == "tls_read"]
-        codes = ATTEMPTS if is_stated else frozenset[str]()
-        tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))]
-        if verdict == "mixed":
-            return up + tried
-        if verdict in ("cleartext", "failed"):
-            if tried:
-                return tried
-            if verdict == "failed":
-                return [fact for fact in facts if fact[CODE] in ("connection_error", UNVERIFIED)]
-        return [] if verdict == "unknown" else [fact for fact in facts if fact[CODE] == "connection_opened"]
+        return _evidence(self.facts if records is None else chain.from_iterable(self._told_by(records)), verdict, is_stated=is_stated, records=records)
+
+    def _told_by(self, records: Records | None) -> Iterable[list[Fact]]:
+        """Yield the facts by sort and by who states them; of consolidated events, those in `records`; None: all."""
+        if self._sorts is None:
+            self._sorts = ({}, {})
+            for fact in self.facts:
+                sorts, stated = self._sorts
+                if fact[CODE] == "cef_tls":
+                    stated.setdefault(stated_by(fact), []).append(fact)
+                else:
+                    sorts.setdefault((fact[CODE], fact[-1] if bears_witness(fact) else ""), []).append(fact)
+        sorts, stated = self._sorts
+        yield from sorts.values()
+        yield from stated.values() if records is None else (stated[record] for record in records if record in stated)
 
     def summary(self, view: View, *, records: Records | None = None) -> Summary:
         """Return what records say about it in one view, with the consolidated events that count as evidence (`evidence`)."""
@@ -503,7 +505,9 @@ class Connection:
             self._witness = {}
         key = (verdict, is_stated, records)
         if key not in self._witness:
-            self._witness[key] = witnesses(self.evidence(verdict, is_stated=is_stated, records=records)) or None
+            # one fact of a sort tells as much as thousands
+            facts = (known[0] for known in self._told_by(records))
+            self._witness[key] = witnesses(_evidence(facts, verdict, is_stated=is_stated, records=records)) or None
         return self._witness[key]
 
     def view_of(self, time: Time | None, mid: str | None) -> View:
@@ -526,6 +530,26 @@ class Connection:
     def records_of(self, mid: str | None) -> Records | None:
         """Return what consolidated events say about TLS on it for one message; None: what all say, because a delivery starts TLS before all mail."""
         return None if self.side == DELIVERY or self.rest.stated is None else self._records.get(mid or "", frozenset())
+
+
+def _evidence(facts: Iterable[Fact], verdict: str, *, is_stated: bool, records: Records | None) -> list[Fact]:
+    """Return those of some facts of a connection that a verdict rests on (`Connection.evidence`)."""
+    facts = [*facts]
+    up = [fact for fact in facts if fact[CODE] == "tls_success" or (fact[CODE] == "cef_tls" and fact[_RESULT] == "success")]
+    if verdict == "encrypted":
+        if records and not is_stated:
+            up = [fact for fact in up if bears_witness(fact)]
+        return up or [fact for fact in facts if fact[CODE] == "tls_read"]
+    codes = ATTEMPTS if is_stated else frozenset[str]()
+    tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))]
+    if verdict == "mixed":
+        return up + tried
+    if verdict in ("cleartext", "failed"):
+        if tried:
+            return tried
+        if verdict == "failed":
+            return [fact for fact in facts if fact[CODE] in ("connection_error", UNVERIFIED)]
+    return [] if verdict == "unknown" else [fact for fact in facts if fact[CODE] == "connection_opened"]
 
 
 def _second(time: Time) -> int:
