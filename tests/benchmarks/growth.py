@@ -118,6 +118,23 @@ def on_one_connection(n: int) -> Lines:
         yield number / 10, END.format(number + 1)
 
 
+def opened_by_many(n: int) -> Lines:
+    """Yield a log of n connections of as many peers with one id, some each second, and a message on each that stays open."""
+    for number in range(n):
+        yield number / 3, OPEN.format(1).replace("198.51.100.7", f"2001:db8::{number:x}")
+        yield number / 3, f"Start MID {number + 1} ICID 1"
+        yield number / 3, "ICID 1 close"
+
+
+def copies(n: int, end: str) -> Lines:
+    """Yield a log of a message that ends with some line, and n copies of it that stay open."""
+    yield 0, OPEN.format(1)
+    yield 0, "Start MID 1 ICID 1"
+    for number in range(n):
+        yield number / 50, f"MID {number + 2} was generated based on MID 1 by bcc filter 'archive'"
+    yield n / 50, end
+
+
 KINDS: dict[str, Callable[[int], Lines]] = {
     "one message over n DCIDs": many_deliveries,
     "chain of n rewrites": rewrites,
@@ -125,6 +142,9 @@ KINDS: dict[str, Callable[[int], Lines]] = {
     "ids used n times, every 6 seconds": lambda n: reused(n, 6),
     "ids used n times, every hour": lambda n: reused(n, 3600),
     "ids used n times under an open message": reused_while_open,
+    "an id opened by n peers": opened_by_many,
+    "n copies of one message": lambda n: copies(n, END.format(1)),
+    "n copies of one message given up": lambda n: copies(n, "Message aborted MID 1 Receiving aborted"),
     "n failures on one DCID": lambda n: failures(n, delivered=False),
     "n failures and messages on one DCID": lambda n: failures(n, delivered=True),
     "n equal consolidated events on one ICID": lambda n: consolidated(n, alike=True),

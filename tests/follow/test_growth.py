@@ -7,10 +7,13 @@ from datetime import timezone
 from typing import TYPE_CHECKING
 
 import pytest
+from esatls.extraction.fact_types import TIME, ConnectionOpened
 from esatls.follow.held import Held
 from esatls.follow.lines import FollowedStream
+from esatls.follow.stretches import Stretches
 from esatls.lines.clock import Clock
 from esatls.output.json_lines import dumps
+from esatls.verdicts.lives import life_at, split, starts_of_connection
 
 from tests.benchmarks.growth import KINDS, stamped
 from tests.follow.support import LATEST, whole
@@ -18,6 +21,7 @@ from tests.follow.support import LATEST, whole
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from esatls.extraction.fact_types import Fact
     from esatls.verdicts.appliance import Appliance
 
 
@@ -54,7 +58,17 @@ def test_growth(kind: str) -> None:
     assert len(other.told) <= 1201
 
 
-@pytest.mark.parametrize("kind", ["one message over n DCIDs", "chain of n, ended from the last", "ids used n times under an open message"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "one message over n DCIDs",
+        "chain of n, ended from the last",
+        "ids used n times under an open message",
+        "an id opened by n peers",
+        "n copies of one message",
+        "n copies of one message given up",
+    ],
+)
 def test_the_records_are_those_of_the_whole_log(kind: str) -> None:
     """What is not looked at decides nothing."""
     lines = [*stamped(KINDS[kind](200))]
@@ -86,3 +100,28 @@ def test_ids_taken_again_and_again(seed: int) -> None:
     texts = zip((int(at) for at, _ in lines), stamped(iter(lines)))
     log = [line for _, line in sorted(texts, key=lambda one: (one[0], rng.random()))]
     assert sorted(followed(log).told) == sorted(whole(log))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_stretches_have_the_same_lives(seed: int) -> None:
+    """Of openings by a few peers within seconds, nearly in order, the lines near a moment are those of the same connection as among all lines."""
+    rng = random.Random(seed)
+    nothing = (None,) * (len(ConnectionOpened._fields) - 4)
+    for _ in range(50):
+        facts: list[Fact] = []
+        time = 100.0
+        for _ in range(rng.randint(2, 30)):
+            time += rng.choice((0, 0.5, 1, 3, 5, 8, 70, -0.5, -4))
+            peer = rng.choice((None, "192.0.2.1", "192.0.2.2", "192.0.2.3"))
+            facts.append(("connection_opened", time, "5", peer, *nothing) if rng.random() < 0.7 else ("connection_closed", time, "5", None))
+        facts = [*dict.fromkeys(facts)]
+        stretches = Stretches(facts[:1], ())
+        for number, fact in enumerate(facts):
+            if number > 0 and not stretches.add(fact):
+                stretches = Stretches(facts[: number + 1], ())
+        begins = starts_of_connection(facts, ())
+        for moment in sorted({fact[TIME] + more for fact in facts for more in (-4, -0.5, 0, 0.5, 4)}):
+            near, _ = stretches.around(moment, moment)
+            found = starts_of_connection(near, ())
+            own = split(near, found).get(life_at(found, moment), [])
+            assert {*own} == {*split(facts, begins).get(life_at(begins, moment), [])}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, TIME, Lineage, position
 from esatls.verdicts.facts import LONG_AGO, OPENS, refs
 from esatls.verdicts.lives import LATE_LINEAGE
+from esatls.verdicts.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -62,16 +64,30 @@ class Nearby:
         found: dict[str, list[Fact]] = {}
         for use in () if item is None else item.around(self._times.get((side, key), ()))[1]:
             found.setdefault(use[KEY], []).append(use)
+        for user, uses in found.items():
+            # consolidated events of a message that was made from another one say nothing about its own connection
+            message = self.held.messages.get(user)
+            uses.extend(fact for fact in (() if message is None else message.facts) if fact[CODE] in MAKES)
         return {**found}
 
     def children(self, mid: str) -> Iterable[str]:
-        """Return the messages that were made from a message; some need an earlier one with its id, which is forgotten."""
+        """Return the messages that were made from a message; some need an earlier one with its id, which is forgotten.
+
+        They show that it was accepted, which only matters if another line says that it was given up; then, one of them is enough.
+        """
+        children = self.held.children(mid)
         item = self.held.messages.get(mid)
-        facts = () if item is None else item.facts
+        facts = [] if item is None else [*item.facts]
+        if facts and children:
+            message = Message(facts)
+            if not message.gave_up:
+                return ()
+            if message.one_life:
+                return islice((child for child in children if not message.made_after(self._made_from(child, mid))), 1)
         begun = LONG_AGO
         if any(fact[CODE] in OPENS for fact in facts):
             begun = min((fact[TIME] for fact in facts if fact[TIME] is not None), default=LONG_AGO)
-        return [child for child in self.held.children(mid) if self._made_from(child, mid) >= begun - LATE_LINEAGE]
+        return [child for child in children if self._made_from(child, mid) >= begun - LATE_LINEAGE]
 
     def _made_from(self, child: str, mid: str) -> Time:
         """Return the latest time at which a message was made from another one; without a time, it may be now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, TIME
+from esatls.extraction.fact_types import CODE, TIME, ConnectionOpened, position
 from esatls.verdicts.facts import bears_witness, order
 from esatls.verdicts.lives import OPENED, SAME_OPENING, starts
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 _ANY_SILENCE = float("inf")
+_PEER = position("peer_ip", ConnectionOpened)
 
 Part = tuple[list["Fact"], list["Fact"]]
 
 
 class Stretches:
-    """Facts and uses of one id. Each stretch goes from an opening line to the next one that is more than `SAME_OPENING` later.
+    """Facts and uses of one id. Each stretch but the first goes from an opening line with which a life certainly begins: after all earlier ones.
 
-    Only opening lines that are closer together than that decide where a life begins. So some stretches in a row give the same lives by themselves as they do
+    Where the next life begins is then decided by this opening line and later ones. So some stretches in a row give the same lives by themselves as they do
     among all others.
     """
 
@@ -56,10 +57,9 @@ class Stretches:
         if not self.has_place(fact):
             return False
         if fact[CODE] in OPENED:
-            if time <= self.last + SAME_OPENING:
-                if self.cuts and time < self.opened[0][TIME]:
-                    return False
-            elif self.opened:
+            if self.cuts and (time, bool(fact[_PEER])) < (self.opened[0][TIME], bool(self.opened[0][_PEER])):
+                return False
+            if self.opened and time > self.last and (time > self.last + SAME_OPENING or fact[_PEER] != self.opened[-1][_PEER]):
                 self._cut([*self.opened, fact])
             self.opened.append(fact)
             self.last = max(self.last, time)
@@ -74,7 +74,11 @@ class Stretches:
         return False
 
     def _cut(self, opened: list[Fact]) -> None:
-        cut = starts(opened, OPENED, _ANY_SILENCE)[-1]
+        """Begin another stretch with the last of some opening lines, if a life begins with it and none of the others."""
+        begins = starts(opened, OPENED, _ANY_SILENCE)
+        cut = begins[-1] if begins else self.last
+        if cut <= self.last:
+            return
         part = self.parts[-1]
         behind: Part = ([], [])
         for some, later in zip(part, behind):

@@ -12,6 +12,7 @@ Lines that come twice, in any order, or with the timestamps of two collectors ha
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, RECEIVING, TIME, ConnectionOpened, MessageStarted, position
@@ -119,10 +120,11 @@ class Contradictions:
 def _taken(store: int, key: str, facts: Iterable[Fact]) -> Iterator[Taken]:
     place = _ICID if store == MESSAGES else _PEER
     opened = sorted({(fact[TIME], fact[place]) for fact in facts if fact[CODE] == _OPENS[store] and fact[TIME] is not None and fact[place] not in (None, "0")})
-    ended = [fact[TIME] for fact in facts if fact[CODE] in _ENDS[store] and fact[TIME] is not None]
+    ended = sorted(fact[TIME] for fact in facts if fact[CODE] in _ENDS[store] and fact[TIME] is not None)
     for (first, one), (second, other) in zip(opened, opened[1:]):
         if one != other and second - first <= DAY:
-            is_open = second - first <= OPEN and not any(first <= time <= second for time in ended)
+            end = bisect_left(ended, first)
+            is_open = second - first <= OPEN and not (end < len(ended) and ended[end] <= second)
             yield Taken(second, first, store, key, is_open or second - first <= AT_ONCE)
 
 
