@@ -140,6 +140,7 @@ def test_filters() -> None:
     assert mids(SAMPLE, "--domain", "Example.NET") == [7003]
     assert mids(SAMPLE, "--domain", "ample.com") == []
     assert mids(SAMPLE, "--address", "ANNA@partner.example") == [7001, 7003]
+    assert mids(SAMPLE, "--address", " <anna@partner.example>") == [7001, 7003]
     assert mids(SAMPLE, "--flow", "outgoing") == [7003]
     assert mids(SAMPLE, "--mid", 7001, "--mid", 7002) == [7001, 7002]
     assert mids(SAMPLE, "--since", "2026-03-03T08:14:15Z") == [7003]

@@ -52,7 +52,7 @@ class MessageFilter(NamedTuple):
             and (not self.domain or _any_within(map(domain_of, [*recipients, *sender]), self.domain))
             and (not self.sender_domain or _any_within(map(domain_of, sender), self.sender_domain))
             and (not self.recipient_domain or _any_within(map(domain_of, recipients), self.recipient_domain))
-            and (not self.message_id or ("message_id" in record and _bare_id(record["message_id"]) in map(_bare_id, self.message_id)))
+            and (not self.message_id or ("message_id" in record and _bare(record["message_id"]) in map(_bare, self.message_id)))
             and (not self.subject or _any_in(self.subject, record.get("subject", "")))
         )
 
@@ -107,8 +107,9 @@ def _any_within(names: Iterable[str | None], domains: Texts) -> bool:
     return any(name is not None and is_within(name, domain) for name in names for domain in domains)
 
 
-def _bare_id(message_id: str) -> str:
-    return message_id.strip().strip("<>")
+def _bare(text: str) -> str:
+    """Return a Message-ID or an address without angle brackets."""
+    return text.strip().strip("<>")
 
 
 def _bare_version(version: str) -> str:
@@ -134,6 +135,10 @@ def _addresses(_context: click.Context, option: click.Parameter, values: Texts) 
     return tuple(filter(None, addresses))
 
 
+def _bare_addresses(_context: click.Context, _option: click.Parameter, values: Texts) -> Texts:
+    return tuple(map(_bare, values))
+
+
 def _option(*names: str, meaning: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return an option that may be repeated."""
     return click.option(*names, multiple=True, help=f"{meaning} (repeatable).", **settings)
@@ -155,7 +160,7 @@ _OF_MESSAGES = (
     ),
     _option("--sender-domain", metavar="DOMAIN", callback=domains_of, meaning="Only messages with a sender in this domain or a subdomain"),
     _option("--recipient-domain", metavar="DOMAIN", callback=domains_of, meaning="Only messages with a recipient in this domain or a subdomain"),
-    _option("--address", meaning="Only messages with this sender or recipient"),
+    _option("--address", callback=_bare_addresses, meaning="Only messages with this sender or recipient"),
     _option("--message-id", metavar="ID", meaning="Only messages with this Message-ID"),
     _option("--subject", metavar="TEXT", meaning="Only messages with this text in the subject, as logged; case is ignored"),
     _option("--mid", "mids", type=int, meaning="Only messages with this MID"),
