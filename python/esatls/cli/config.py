@@ -26,6 +26,8 @@ SETTINGS: dict[str, tuple[type, str]] = {
     "partners": (str, "list of partners that esatls check reads"),
 }
 """The settings that the file may have, each with its type and meaning. A setting is the default of the option of its name."""
+JOBS = 1, 64
+"""The least and the most processes that may be asked for."""
 _WORDS = {str: "text in quotes", int: "a number", list: 'a list such as ["example.com"]'}
 
 
@@ -64,6 +66,8 @@ def _settings(path: str, data: bytes) -> dict[str, Any]:
         told: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
+    from esatls.lines.clock import zone
+
     for name, value in told.items():
         if name not in SETTINGS:
             raise UsageError(f"{path}: no such setting: {name}; the settings are {', '.join(SETTINGS)}")
@@ -72,6 +76,13 @@ def _settings(path: str, data: bytes) -> dict[str, Any]:
             raise UsageError(f"{path}: {name} must be {_WORDS[kind]}")
         if any("\0" in one for one in (value if isinstance(value, list) else [str(value)])):
             raise UsageError(f"{path}: {name} must not contain a NUL")
+    if not JOBS[0] <= told.get("jobs", JOBS[0]) <= JOBS[1]:
+        raise UsageError(f"{path}: jobs must be a number from {JOBS[0]} to {JOBS[1]}")
+    if "timezone" in told:
+        try:
+            zone(told["timezone"])
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
     if "partners" in told:
         # a relative path is relative to the folder of the file
         told["partners"] = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(told["partners"]))

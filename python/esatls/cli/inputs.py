@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import click
 
 from esatls import parallel
+from esatls.cli.config import JOBS
 from esatls.cli.paths import files
 from esatls.cli.period import period
 from esatls.cli.tell import tell
@@ -71,7 +72,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
                 "Days, and times without an offset, are in the zone of --timezone, else in UTC.",
             ),
             click.option("--until", metavar="TIME", help="Only records before this time, given in the same way."),
-            click.option("--jobs", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."),
+            click.option("--jobs", type=click.IntRange(*JOBS), help="Number of processes. Default: one per processor."),
             click.option(
                 "--memory",
                 metavar="SIZE",
