@@ -229,6 +229,15 @@ def test_input_that_ends_without_a_recognized_line(tmp_path: Path, name: str) ->
         assert (judged.returncode, judged.stderr.decode().splitlines()) == (code, said)
 
 
+def test_a_log_in_utf16(tmp_path: Path) -> None:
+    """A log in UTF-16 is not followed, and the reason is told."""
+    log = tmp_path / "mail.log"
+    log.write_bytes("\n".join(stamped(*RECEIVED)).encode("utf-16"))
+    out, errors = run("--once", log, code=1, state=tmp_path)
+    said = f"esatls: {log}: is UTF-16, which is not followed, only UTF-8; the other commands read it"
+    assert (out, errors.splitlines()[:-1]) == (b"", [said])
+
+
 def test_syslog_of_two_appliances_rotated_live(tmp_path: Path) -> None:
     """A whole day of syslog, rotated under a running reader, gives the records of `messages`."""
     lines = list(render(shuffled(generate(11, 400, 2, "rare").lines, 11), "syslog"))

@@ -19,7 +19,7 @@ from esatls.follow.pipe import Pipe, is_pipe
 from esatls.follow.sink import Sink
 from esatls.follow.trail import LogPosition, Trail
 from esatls.lines.clock import Clock, end_of_year
-from esatls.lines.sources import Source
+from esatls.lines.sources import UTF16, Source
 from esatls.output.json_lines import dumps
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Follower:
         self.tell = tell
         """Called with what may be wrong with the log, but does not stop the run."""
         self.failed = False
-        """Whether there was nothing to read, a file could not be read to its end, or no line was recognized (if the input ends)."""
+        """Whether there was nothing to read, a file could not be read to its end, or no line was recognized (if the input ends), or it is in UTF-16."""
         self.stopped = 0
         """The signal that ended the run; 0 if none did."""
         self.held = Held(self._emit, options.limits)
@@ -124,6 +124,9 @@ class Follower:
             # the log may have appeared since it was first looked for
             self.stream.clock.latest = _latest(self.options)
         if data:
+            if self.lines.at_start and not self.lines.rest and data[:2] in UTF16:
+                self.warn(f"{Source(self.options.file).name}: is UTF-16, which is not followed, only UTF-8; the other commands read it")
+                self.failed = True
             self.lines.feed(data)
         else:
             self.lines.end_of_file()
@@ -148,7 +151,7 @@ class Follower:
         if isinstance(self.trail, Trail):
             if self.trail.current is None:
                 self.warn(f"{self.options.file}: nothing to read")
-            self.failed = self.trail.current is None or self.trail.broken is not None
+            self.failed |= self.trail.current is None or self.trail.broken is not None
         self.lines.end_of_file()
         self.stream.end()
         if self.stream.is_unrecognized:

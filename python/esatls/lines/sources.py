@@ -20,7 +20,8 @@ BLOCK = 1 << 18
 LONGEST_LINE = 1 << 24
 """Bytes after which a line is cut."""
 _SAMPLE = 1 << 20
-_UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""The encodings in UTF-16, by what a file begins with."""
 _NOT_TEXT = bytes(set(range(32)) - set(b"\t\n\r\x1b"))
 
 Warn = Callable[[str], None]
@@ -131,7 +132,7 @@ def is_plain(source: Source) -> bool:
         return False
     with open(source.path, "rb") as file:
         head = file.read(8)
-    return opener_of(head) is None and head[:2] not in _UTF16
+    return opener_of(head) is None and head[:2] not in UTF16
 
 
 def opener_of(head: bytes) -> Callable[[IO[bytes]], Any] | None:
@@ -185,8 +186,8 @@ class Reader:
             self.raw.seek(start)
         self._decode: Callable[[bytes], bytes] | None = None
         self._ahead = b"" if start else self._read()
-        if self._ahead[:2] in _UTF16:
-            self._decode = _to_utf8(_UTF16[self._ahead[:2]])
+        if self._ahead[:2] in UTF16:
+            self._decode = _to_utf8(UTF16[self._ahead[:2]])
             self._ahead = self._decode(self._ahead[2:])
         elif self._ahead.startswith(codecs.BOM_UTF8):
             self._ahead = self._ahead[3:]
