@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import esatls
 import pytest
-from esatls.errors import WrongTypeError
+from esatls.errors import UsageError, WrongTypeError
 
 from tests.core.support import ROOT
 
@@ -162,3 +162,25 @@ def test_wrong_types() -> None:
     for call, wrong, said in calls:
         with pytest.raises(WrongTypeError, match="^" + said):
             call(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("icid", "x"), ("icid", ""), ("icid", "-1"), ("icid", 1.5), ("icid", "1" * 19), ("dcid", "\u0665"), ("rid", ["0", "x"]), ("rid", "0, x")],
+)
+def test_ids_are_numbers(name: str, value: Any) -> None:
+    """An event with another id is refused when it is added, not when records are made."""
+    facts = esatls.Facts()
+    with pytest.raises(UsageError, match=f"^{name} is a number, not "):
+        facts.add({"esa_event": "tls_success", "icid": 5, "esa_direction": "receiving", name: value})  # type: ignore[misc]
+    assert [*esatls.connections(facts)] == []
+    facts.add({"esa_event": "delivery_done", "dcid": "6", "mid": 7, "rid": "0, 1"})  # type: ignore[typeddict-item]
+    assert [record["deliveries"] for record in esatls.messages(facts)] == [[{"dcid": 6, "rid": [0, 1], "outcome": "done", "verdict": "unknown"}]]
+
+
+def test_half_a_surrogate_pair() -> None:
+    """Text that no UTF-8 has is read as the bytes that stand for it in a file."""
+    counts = esatls.Counts()
+    found = [*esatls.events(["\ud800", "MID 7 Subject '\ud800'", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"], counts=counts)]
+    assert [(event["esa_event"], event.get("subject")) for event in found] == [("message_identity", "\\xed\\xa0\\x80"), ("tls_success", None)]
+    assert (counts.lines, counts.events) == (3, 2)

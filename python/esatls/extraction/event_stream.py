@@ -107,6 +107,15 @@ def events(
     return _read(lines, stream, sink, by_head=clock is None)
 
 
+def _as_from_bytes(line: str) -> str:
+    """Return a line as a file would give it: half a surrogate pair is bytes that are not UTF-8."""
+    try:
+        line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return line.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+    return line
+
+
 def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) -> Iterator[EventRecord]:
     for line in lines:
         if not isinstance(line, str):
@@ -115,7 +124,7 @@ def _read(lines: Iterable[str], stream: Stream, sink: Events, *, by_head: bool) 
             for offset, named in offsets(line.rstrip("\r\n"), stream.table):
                 if not named:
                     stream.set_clock(shifted(stream.clock, offset))
-        stream.line(line.rstrip("\n"))
+        stream.line((line if line.isascii() else _as_from_bytes(line)).rstrip("\n"))
         yield from sink.found
         sink.found.clear()
     stream.end()

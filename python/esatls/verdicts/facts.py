@@ -11,7 +11,7 @@ import json
 from sys import intern
 from typing import TYPE_CHECKING, Any, Callable
 
-from esatls.errors import WrongTypeError
+from esatls.errors import UsageError, WrongTypeError
 from esatls.extraction.fact_types import (
     CEF,
     CEF_FIELDS,
@@ -30,7 +30,7 @@ from esatls.extraction.fact_types import (
     code_of,
     store_of,
 )
-from esatls.extraction.match import MATCHERS_BY_START, START, Spec, event_of
+from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, START, Spec, event_of
 from esatls.lines.clock import Time, parse_rfc3339
 from esatls.verdicts import usual
 from esatls.verdicts.hosts import appliances, key_of
@@ -69,6 +69,7 @@ LONG_AGO: Time = float("-inf")
 """Stands for a missing time, so that facts without one sort before all others."""
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
 _DEDUPLICATE_AT = 64
+_IDS = ("icid", "dcid", "mid", "parent_mid", "rid")
 
 
 def _encoder() -> Callable[[Any], str]:
@@ -164,7 +165,8 @@ class Facts:
     def add(self, event: EventRecord, host: str | None = None) -> None:
         """Add one event (a dict with the fields of REFERENCE.md); `host` names the appliance if the event does not.
 
-        Events that decide nothing (responses, time offsets) are ignored. Raises `WrongTypeError` for anything that is not a dict.
+        Events that decide nothing (responses, time offsets) are ignored. Raises `WrongTypeError` for anything that is not a dict, and `UsageError` for an
+        id that is not a number.
         """
         if not isinstance(event, dict):
             raise WrongTypeError(f"an event is a dict, as esatls.events() gives them, not {type(event).__name__}")
@@ -181,6 +183,8 @@ class Facts:
         key = event.get(key_name)
         if key is None:
             return
+        for id_name in _IDS:
+            _check_numbers(id_name, event.get(id_name))
         values: list[Any] = [_text(name, event) for name in names] or [None]
         witness = CEF if code == "cef" else TRACKING if event.get("witness") == "tracking" else None
         if witness is not None:
@@ -293,6 +297,16 @@ def bears_witness(fact: Fact) -> bool:
 def have_witnesses(stores: Iterable[Store]) -> bool:
     """Tell whether any fact in some stores comes from elsewhere than the text log."""
     return any(bears_witness(fact) for store in stores for known in store.values() for fact in known)
+
+
+def _check_numbers(name: str, value: object) -> None:
+    """Raise `UsageError` for what is neither a number nor several, as a list or as text."""
+    if value is None or type(value) is int:
+        return
+    for one in value if isinstance(value, list) else str(value).replace(",", " ").split() if name == "rid" else [value]:
+        text = str(one)
+        if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER):
+            raise UsageError(f"{name} is a number, not {one!r}")
 
 
 def _text(name: str, event: EventRecord) -> str | None:
