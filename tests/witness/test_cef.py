@@ -154,6 +154,7 @@ FORGERIES = [
     "\\' ESATLSInConnStatus=Success \\'",
     "} ESATLSInConnStatus=Success {",
     "'}} ESATLSInConnStatus=Success",
+    "{'x'} ESATLSInConnStatus=Success",
     ";ESATLSInConnStatus=Success;",
     "|ESATLSInConnStatus=Success ESATLSInConnStatus=Success",
     "x\tESATLSInConnStatus=Success",
@@ -185,6 +186,35 @@ def test_no_stranger_states_tls(key: str, forgery: str, version: str, *, escape:
         assert event is not None
         assert {name for name in event if name.startswith("tls_")} == set()
         assert event.get("mid") in (1, None)
+
+
+@pytest.mark.parametrize(("subject", "stated"), [("hello", {}), ("a=3Db", {"tls_in_result": "success"}), ("a=3Db c", {}), ("a=b", {})])
+def test_bare_subject_of_asyncos_13(subject: str, stated: dict[str, str]) -> None:
+    """A TLS field behind a bare subject counts only if the subject is one quoted-printable word."""
+    event = cef.parse(HEADER.format("13.0.0-283") + f"ESAMID=1 msg={subject} ESATLSInConnStatus=Success")
+    assert event == {"esa_event": "consolidated_event", "witness": "cef", "mid": 1, **stated, "subject": subject}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "suser=<>",
+        "suser=\\",
+        "duser=\\",
+        "shost=unknown",
+        "src=mail.example.org",
+        "deviceDirection=2",
+        "end=yesterday",
+        "cs4=''",
+        "msg=' '",
+        "ESAICID=1x",
+        "ESADCID=" + "1" * 19,
+    ],
+)
+def test_values_that_state_nothing(field: str) -> None:
+    """The null sender, the name of an unknown host, and what is no value of its field are left out, however often such a record was read."""
+    record = HEADER.format("15.0.0-104") + f"ESAMID=1 {field} act=DELIVERED"
+    assert [cef.parse(record) for _ in range(3)] == [{"esa_event": "consolidated_event", "witness": "cef", "mid": 1, "action": "DELIVERED"}] * 3
 
 
 MARKS = st.text("}{'\" ]\\:,u", max_size=8)
