@@ -187,6 +187,7 @@ def test_deliveries_together(deliveries: list[tuple[str, str | None]], verdict: 
         ("a*b*b", "ab", False),
         ("*ab*ab*", "xabab", True),
         ("*ab*ab*", "xab", False),
+        ("*ab*", "abx", True),
         ("*a" * 40 + "*b", "a" * 253, False),
     ],
 )
