@@ -456,6 +456,19 @@ def test_the_collectors_time_shows_the_year(order: int) -> None:
         assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
 
 
+@pytest.mark.parametrize("order", ["CT", "TC", "TCT", "CTT", "WCW", "CW", "CWT", "CB", "BC"])
+def test_consolidated_events_beside_lines(order: str) -> None:
+    """A consolidated event in a record hides no line without a log name in others, nor is it hidden; a line needs as much as other lines."""
+    texts = {"C": "Sun Mar  3 10:00:02 2024: " + CEF, "T": "Sun Mar  3 10:00:02 2024 " + LINE, "W": WHOLE, "B": TEXT}
+    lines = [json.dumps({"message": texts[one], "host": "esa1", "@timestamp": AT}) for one in order]
+    right = [(5, AT, "esa1", "mail_logs" if one == "W" else None, None if one in "CB" else "Info") for one in order]
+    if order in ("CB", "CWT"):
+        right.pop()
+    assert told(lines) == right
+    assert read_events(lines)[1] == Counts(len(lines), len(right), len(lines) - len(right))
+    assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
+
+
 def test_columns_of_sentinel() -> None:
     """What Microsoft Sentinel keeps in columns of its own belongs to the event, also the direction of the mail."""
     record = {"DeviceEventClassID": taken_apart.CLASS, "AdditionalExtensions": "ESAMID=14;ESAICID=5;ESATLSInConnStatus=Success", "TimeGenerated": AT}

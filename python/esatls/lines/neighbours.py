@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _MOST_FORMS = 100
 """Maximum forms of headers, and fields of records, that are remembered."""
+_BESIDE_CONSOLIDATED = (True, False)
+"""What lines have at least in records with the same field as a consolidated event: a level, but perhaps no log name."""
 
 
 class Neighbours:
@@ -75,11 +77,16 @@ class Neighbours:
                 del self.named[form]
 
     def is_split_record(self, record: Record) -> bool:
-        """Tell whether a record may hold the rest of a line: it lacks a level or a log name that others with the same field have. If not, note which it has."""
+        """Tell whether a record may hold the rest of a line: it lacks a level or a log name that others with the same field have. If not, note which it has.
+
+        A consolidated event is never such a rest. Beside it, lines need a level, but no log name, which the files of an appliance do not have.
+        """
         before = self.fields.get(record.field)
         if before is None:
             if len(self.fields) < _MOST_FORMS:
-                self.fields[record.field] = record.header
+                self.fields[record.field] = record.header or _BESIDE_CONSOLIDATED
+            return False
+        if record.header is None:
             return False
         level, log = record.header
         if before[0] > level or before[1] > log:
@@ -90,7 +97,8 @@ class Neighbours:
 
     def have_alike(self, record: Record) -> bool:
         """Tell whether earlier records with the same field were like this one, so that it is not split and changes nothing."""
-        return self.fields.get(record.field) == record.header
+        known = self.fields.get(record.field)
+        return known is not None and record.header in (known, None)
 
     @property
     def have_marks(self) -> bool:

@@ -189,8 +189,8 @@ class Record(NamedTuple):
     level: str | None = None
     field: str = ""
     """The field that holds the line."""
-    header: tuple[bool, bool] = (True, True)
-    """Whether there is a level, and a log name, in front of the text or beside it; True for a consolidated event, which needs neither."""
+    header: tuple[bool, bool] | None = (True, True)
+    """Whether there is a level, and a log name, in front of the text or beside it; None for a consolidated event, which needs neither."""
 
 
 def unwrap(line: str, end: int | None = None) -> list[Record]:
@@ -343,7 +343,7 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
         text += _columns(record, text)
     found = _record(text, around)
     consolidated = name == EXTENSIONS or text.startswith(CEF, said_by.end)
-    header = (True, True) if consolidated else (bool(said_by.level or found.level), bool(said_by.log or found.log))
+    header = None if consolidated else (bool(said_by.level or found.level), bool(said_by.log or found.log))
     return found._replace(field=name, header=header)
 
 
