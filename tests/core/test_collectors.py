@@ -149,7 +149,7 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     ({"gl2_source_input": "x", "source": "esa1", "timestamp": AT, "message": LINE, "application_name": "mail_logs"}, NAMED),
     ({"source": "192.0.2.1", "timestamp": AT, "message": LINE}, (5, AT, "192.0.2.1", None, "Info")),
     *(({"source": source, "timestamp": AT, "message": LINE}, (5, AT, None, None, "Info")) for source in ("udp:514", "/var/log/x", "a b", "-x", "")),
-    ({"source": "stdout", "time": AT, "log": LINE}, (5, AT, None, None, "Info")),
+    *(({"source": "stdout", time: AT, log: LINE}, (5, AT, None, None, "Info")) for time, log in (("time", "log"), ("timestamp", "log"), ("time", "message"))),
     ({"source": "esa2", "timestamp": AT, "message": LINE, **HOSTED}, (5, AT, "esa1", None, "Info")),
     ({"logStream": "esa1", "logEvents": [{"timestamp": 1709460002000, "message": LINE}]}, (5, AT, "esa1", None, "Info")),
     ({"logStreamName": "2001:db8::1", "timestamp": 1709460002000, "message": LINE}, (5, AT, "2001:db8::1", None, "Info")),
@@ -162,6 +162,15 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
     ({"fields": ["_time", "host", "_raw"], "rows": [[AT, "esa1", LINE]]}, ESA1),
     ({"status": "x", "results": [[{"field": name, "value": text} for name, text in (("@timestamp", AT), ("@message", LINE), ("@logStream", "esa1"))]]}, ESA1),
     ({"message": " " + LINE, "tag": "mail_logs:", **HOSTED}, (5, None, "esa1", "mail_logs", "Info")),
+    ({"message": LINE, "tag": "mail logs", "ident": "x/y", "time": AT}, (5, AT, None, None, "Info")),
+    ({"_raw": f"Sun Mar  3 10:00:02 2024 {LINE}", "message": f"Sun Mar  3 10:00:03 2024 {LINE}"}, (5, AT, None, None, "Info")),
+    # values of other types
+    ({"message": LINE, "time": AT, "attributes": {"host": 5, "hostname": "esa1"}}, ESA1),
+    ({"message": LINE, "time": AT, "attributes": [5, *({"key": "host", "value": {"stringValue": host}} for host in (5, "esa1"))]}, ESA1),
+    ({"stream": HOSTED, "values": ["x", [], ["1"], [1, LINE], ["1", 2], "12", ["1709460002000000000", LINE]]}, ESA1),
+    ({"results": [[{"field": name, "value": text} for name, text in ((5, {"message": LINE}), ("@message", LINE), ("time", AT), ("host", "esa1"))]]}, ESA1),
+    ({"columns": ["time", "host", "message"], "rows": ["x", None, [AT, "esa1", LINE]]}, ESA1),
+    ({"rows": [{"message": LINE, "time": AT, "host": "esa1"}], "columns": [5, "x"]}, ESA1),
     # Elastic Agent, which takes the header of syslog off the line
     (
         {
