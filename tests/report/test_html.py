@@ -268,6 +268,8 @@ def findings(connections: list[Record]) -> list[str]:
          ["1 delivery connection failed; TLS was required",
           "1 delivery connection continued in clear text after TLS had failed or had not been offered"]),
         ([connection("delivery", 1, "cleartext"), connection("delivery", 2, "encrypted", tls_required=True)], []),
+        ([connection("receiving", i, "mixed") for i in range(2)],
+         ["2 receiving connections on which some messages were sent before TLS was started"]),
         ([connection("receiving", 1, "encrypted"), connection("receiving", 2, "encrypted", tls_version="TLSv1", tls_cipher="AES128-SHA")],
          ["1 of 1 encrypted receiving connection with a deprecated protocol (100.0\N{NO-BREAK SPACE}%); the protocol of 1 more is unknown"]),
         ([connection("receiving", i, "encrypted", tls_version="TLSv1.2", tls_cipher=cipher) for i, cipher in enumerate(("RC4-SHA", "AES128-SHA"))],
@@ -275,7 +277,7 @@ def findings(connections: list[Record]) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_to_look_at(connections: list[Record], expected: list[str]) -> None:
-    """Each sentence counts the connections that it tells of: failed, in clear text although TLS was required, falling back, outdated."""
+    """Each sentence counts the connections that it tells of: failed, in clear text although TLS was required, falling back, mixed, outdated."""
     assert findings(connections) == expected
 
 
