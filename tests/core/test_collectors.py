@@ -251,15 +251,8 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_names_of_columns(name: str) -> None:
-    """A column of lines has any name that says so, and any mark may be between cells; the cells beside it are time and host."""
-    *head, row = TABLES[name]
-    lines = [*head, row, row.replace("TLS success", "close"), row]
-    right = [(5, AT, "esa1", None, "Info")] * 3
-    assert told(lines) == right
-    assert read_events(lines)[1] == Counts(len(lines), 3, len(head))
-    # saved and restored between any two lines
+def resumed_anywhere(lines: list[str]) -> None:
+    """Save and restore between any two lines, and expect the same events and counts."""
     for at in range(len(lines) + 1):
         kept, rest = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
         first, second = Stream(kept, clock()), Stream(rest, clock())
@@ -269,7 +262,44 @@ def test_names_of_columns(name: str) -> None:
         for line in lines[at:]:
             second.line(line)
         second.end()
-        assert [*kept.found, *rest.found] == read_events(lines)[0]
+        assert ([*kept.found, *rest.found], second.counts) == read_events(lines)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_names_of_columns(name: str) -> None:
+    """A column of lines has any name that says so, and any mark may be between cells; the cells beside it are time and host."""
+    *head, row = TABLES[name]
+    lines = [*head, row, row.replace("TLS success", "close"), row]
+    right = [(5, AT, "esa1", None, "Info")] * 3
+    assert told(lines) == right
+    assert read_events(lines)[1] == Counts(len(lines), 3, len(head))
+    resumed_anywhere(lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "right"),
+    [
+        (json.dumps({"message": LINE, **HOSTED}, indent=1).split("\n"), [(5, None, "esa1", None, "Info")]),
+        (
+            json.dumps([{"message": LINE, "host": host} for host in ("esa1", "esa2")], indent=1).split("\n"),
+            [(5, None, host, None, "Info") for host in ("esa1", "esa2")],
+        ),
+        (
+            [
+                "Time,Host,message",
+                f'{AT},esa1,"Info: ICID 5',
+                "TLS",
+                'success"',
+                f'{AT},esa1,"{LINE}"',
+            ],
+            [ESA1, ESA1],
+        ),
+    ],
+)
+def test_documents_are_resumed(lines: list[str], right: list[tuple[Any, ...]]) -> None:
+    """A run that ended within a document, or within a cell of several lines, goes on there."""
+    assert told(lines) == right
+    resumed_anywhere(lines)
 
 
 def test_a_row_of_very_many_names() -> None:
@@ -297,6 +327,7 @@ def test_names_of_other_columns(name: str) -> None:
     right = {"no column of lines": [], "words of other columns": [], "a subject in front": [], "a subject beside a line": [6]}
     assert [event["icid"] for event in events] == right.get(name, [5, 5])
     assert counts.events + counts.ignored == counts.lines == len(NO_TABLES[name])
+    resumed_anywhere(NO_TABLES[name])
 
 
 MARK_IN_TEXT = WHOLE.replace(TEXT, "MID 1 ICID 5 From: <a;b@example.com>")

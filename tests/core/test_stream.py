@@ -105,6 +105,24 @@ def test_wrap_within_an_id() -> None:
     assert event["icid"] == 15
 
 
+WIDE = "New SMTP DCID 5 interface 2001:db8:1234:5678:9abc:def0:1234:5678 address 2001:db8::1 port 2"
+
+
+@pytest.mark.parametrize(
+    ("lines", "last"),
+    [
+        (["Start MID 14 ICID 5", "", "7"], ("icid", 5)),
+        (["Start MID 14 ICID 5", "7"], ("icid", 5)),
+        ([WIDE, "5"], ("peer_port", 2)),
+        ([WIDE, "", "5"], ("peer_port", 25)),
+    ],
+)
+def test_line_number_behind_an_event(lines: list[str], last: tuple[str, int]) -> None:
+    """A number on a line of its own belongs to a whole event only where a page wraps at a column, with blank lines between, and the line is as wide."""
+    (event,) = read_events([STAMP + lines[0], *lines[1:], STAMP + "x"])[0]
+    assert dict(event)[last[0]] == last[1]
+
+
 def test_wrap_after_mid() -> None:
     """A line may be wrapped between a word and its number."""
     assert events_of(STAMP + "RPC Delivery start RCID 1 MID\n14 to local IronPort Spam Quarantine\n" + STAMP + "x") == [
