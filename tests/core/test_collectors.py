@@ -302,6 +302,24 @@ def test_documents_are_resumed(lines: list[str], right: list[tuple[Any, ...]]) -
     resumed_anywhere(lines)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["{", LINE],
+        ["[", f"2024-03-03T10:00:02Z esa1 mail_logs: {LINE}"],
+        ["{", json.dumps({"message": LINE})],
+        ["{", ' "message": "x', f"12:Sun Mar  3 10:00:02 2024 {LINE}"],
+        ["{", "]", f"12:Sun Mar  3 10:00:02 2024 {LINE}"],
+    ],
+)
+def test_what_is_no_part_of_a_document_ends_it(lines: list[str]) -> None:
+    """Behind a bracket alone, a string without an end or a bracket that closes nothing, a line is a line again, and each is counted."""
+    events, counts = read_events(lines)
+    assert [event["icid"] for event in events] == [5]
+    assert counts == Counts(len(lines), 1, len(lines) - 1)
+    resumed_anywhere(lines)
+
+
 def test_a_row_of_very_many_names() -> None:
     """A first line of many names costs little, whatever they are."""
     for text in ("log," + ",".join(f"x{number}" for number in range(200_000)), "Date," + "Log " * 200_000, "sep=" * 200_000):

@@ -146,7 +146,7 @@ class JsonDocument:
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
         """Take the next line; return the records that it completes, with their number of lines. None: it is not part of a document."""
-        if line.lstrip(" \t")[:1] not in _BEGINNINGS or (self.lines and _has_header(line)):
+        if line.lstrip(" \t")[:1] not in _BEGINNINGS or (self._stack and _has_header(line)):
             return None
         ruby = _RUBY.fullmatch(line)
         if ruby is not None:
