@@ -216,3 +216,10 @@ def test_any_stamp_shape_is_a_time_or_none(text: str) -> None:
     """A stamp of the right shape with any numbers in it is a time or none, never an error, and prints."""
     time = Clock(zone("Europe/Berlin"), 0).read(text)
     assert time is None or rfc3339(time)
+
+
+def test_times_that_no_day_has() -> None:
+    """An hour, a minute or a second beyond the last is none, also on a day that was read before; a leap second is the last second."""
+    reader = Clock(latest=1_800_000_000)
+    times = ["23:59:59", "24:00:00", "00:60:00", "23:59:60"]
+    assert [reader.read(f"Sun Mar  3 {time} 2024") for time in times] == [1_709_510_399, None, None, 1_709_510_399]
