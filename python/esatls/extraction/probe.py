@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.lines import documents, envelope, records
+from esatls.lines import envelope, records, tables
 from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.clock import Clock, end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, serial, zone_of
@@ -32,7 +32,7 @@ class Probe(NamedTuple):
 
     is_tracking: bool
     """Whether it is message tracking (the REST API's JSON, or text of the page), not a log."""
-    table: documents.CsvDocument | None
+    table: tables.CsvTable | None
     """The CSV, if it is one."""
     offsets: tuple[int, ...]
     """Seconds ahead of UTC that heads of logs in it state; it may be several logs, each with its own head."""
@@ -48,7 +48,7 @@ def probe(reader: Reader, *, dated: bool) -> Probe:
     """Look at what a reader will read, without consuming it; `dated` asks for stamps."""
     sample = reader.sample()
     first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]]
-    table = documents.table_of(first)
+    table = tables.table_of(first)
     return Probe(
         _is_tracking(sample[:_TRACKING]),
         table,
@@ -99,12 +99,12 @@ def _is_tracking(sample: bytes) -> bool:
     return tracking.recognise(sample.decode("utf-8", "replace"))
 
 
-def _is_named(line: str, table: documents.CsvDocument | None) -> bool:
+def _is_named(line: str, table: tables.CsvTable | None) -> bool:
     told = table.row(line) if table is not None else records.unwrap(line) or [records.Record([line])]
     return all(record.host or envelope.parse(text).host or (CONSOLIDATED in text and _SERIAL_KEY in text) for record in told for text in record.lines)
 
 
-def _offsets(sample: bytes, table: documents.CsvDocument | None) -> tuple[int, ...]:
+def _offsets(sample: bytes, table: tables.CsvTable | None) -> tuple[int, ...]:
     if OFFSET_WORDS.encode() not in sample:
         return ()
     lines = (line for line in sample.decode("utf-8", "replace").split("\n") if OFFSET_WORDS in line)

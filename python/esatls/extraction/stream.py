@@ -14,7 +14,7 @@ from esatls.extraction.heads import Head, Heads
 from esatls.extraction.match import MATCHERS_BY_START, START
 from esatls.extraction.shapes import Shapes
 from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable, may_be_cut
-from esatls.lines import documents, envelope, records
+from esatls.lines import documents, envelope, records, tables
 from esatls.lines.clock import Clock
 from esatls.lines.neighbours import Neighbours
 
@@ -140,7 +140,7 @@ class Stream:
         self._swallow = False
         self._inside: dict[tuple[str | None, str | None, str | None], Stream] = {}
         """Readers of the lines in records, by appliance, log and level: each knows its envelopes."""
-        self._document: documents.JsonDocument | documents.CsvDocument | None = None
+        self._document: documents.JsonDocument | tables.CsvTable | None = None
         """A record over several lines that is still incomplete."""
         self._may_begin = True
         """Whether a line may begin a document: not after one turned out not to be one."""
@@ -357,9 +357,9 @@ class Stream:
         self._heads.span = shared
 
     @property
-    def table(self) -> documents.CsvDocument | None:
+    def table(self) -> tables.CsvTable | None:
         """The CSV that the next line belongs to, if any."""
-        return self._document if isinstance(self._document, documents.CsvDocument) else None
+        return self._document if isinstance(self._document, tables.CsvTable) else None
 
     @property
     def is_unrecognized(self) -> bool:

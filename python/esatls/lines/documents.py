@@ -1,4 +1,4 @@
-"""Records over several lines: an indented JSON document or array, Logstash's rubydebug, CSV with a header row."""
+"""Records over several lines: an indented JSON document or array, Logstash's rubydebug; or a table (`tables`)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from esatls.lines import envelope, records
+from esatls.lines.tables import CsvTable, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from esatls.lines.records import Record
-
-MOST_LINES = 1000
-"""Maximum lines that a CSV cell may span."""
 
 LARGEST = 1 << 20
 """Characters of one record that are held; in a larger document, the elements of the outermost array are separate records."""
@@ -26,24 +22,9 @@ _MARKS = re.compile(r"[{}\[\]]")
 _DEEPEST = 100
 """Maximum nesting of objects and arrays; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
-_CSV_MARKS = (",", ";", "\t", "|")
-_TOLD_MARK = re.compile(r'"?sep=([,;\t|])"?')
-"""A first line that tells Excel the mark between cells."""
-_NAME = re.compile(r"[@_#]{0,2}[^\W\d_](?:[\w.@/()-]| (?!\d)){0,63}")
-_ANY_NAME = re.compile(r"(?:[@_#]{0,2}[^\W\d_](?:[\w.@/()\[\]%°#*+?&'-]| (?! |\d|\Z)){0,63}:?)?")
-"""The name of a column in any language, perhaps empty; no beginning of a log line."""
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[^\W\d_][^\W\d_A-Z]*")
-_KNOWN = (*records.LINE, *records.TIME, *records.HOST)
-_LINE_WORDS = frozenset({"content", "entry", "event", "line", "log", "message", "msg", "original", "payload", "raw", "record", "syslog", "text"})
-"""Words in the names of columns that may hold log lines, for names that are not known."""
-_OTHER_WORDS = records.STRANGERS | {"category", "code", "count", "date", "host", "id", "level", "name", "number"}
-_OTHER_WORDS |= {"severity", "size", "source", "status", "time", "title", "type"}
-"""Words of columns that hold something else."""
-_UTC = " [UTC]"
-"""How Azure's portal marks a column of times."""
 
 
-def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
+def begun(line: str, *, first: bool) -> JsonDocument | CsvTable | None:
     """Return the document that begins with a line, if any; CSV can begin only with the `first` line of its file."""
     text = line.strip(" \t")
     if text[:1] in ("{", "["):
@@ -53,78 +34,11 @@ def begun(line: str, *, first: bool) -> JsonDocument | CsvDocument | None:
     return table(line) if first else None
 
 
-def table_of(lines: list[str]) -> CsvDocument | None:
-    """Return the CSV that begins with these lines."""
-    found = table(lines[0])
-    return None if found is None or any(found.add(line) is None for line in lines[1:]) else found
-
-
-def table(line: str, mark: str | None = None) -> CsvDocument | None:
-    """Return the CSV with this header row: known or likely columns of lines, or names in any language; without names, if the line only tells the mark."""
-    told = None if mark else _TOLD_MARK.fullmatch(line)
-    if told is not None:
-        return CsvDocument([], told[1], is_doubtful=False)
-    marks = [one for one in ((mark,) if mark else _CSV_MARKS) if one in line]
-    if marks or records.RAW in line:
-        import csv
-
-        for one in marks or _CSV_MARKS[:1]:
-            try:
-                cells = next(csv.reader([line], delimiter=one), [])
-            except csv.Error:
-                return None
-            names = _known(cells)
-            if (len(names) > 1 or names == [records.RAW]) and len(set(names)) == len(names):
-                words = _words(names).values()
-                if any(name in records.LINE for name in names) or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
-                    return CsvDocument(names, one)
-            if len(list(filter(None, cells))) > 1 and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
-                return CsvDocument(cells, one)
-    return None
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).lower()
-
-
-def _known(names: list[str]) -> list[str]:
-    """Return the names of columns; those that differ from known ones only in capitals and marks as these, so that `Raw Data` is `RawData`."""
-    known = {_letters(name): name for name in reversed(_KNOWN)}
-    found = [name.strip() for name in names]
-    taken = set(found)
-    for at, name in enumerate(found):
-        zone = _UTC if name.endswith(_UTC) else ""
-        bare = name.removesuffix(zone)
-        if bare not in _KNOWN:
-            same = known.get(_letters(bare), bare) + zone
-            if same not in taken:
-                taken.add(same)
-                found[at] = same
-    return found
-
-
-def _words(names: list[str]) -> dict[str, set[str]]:
-    """Return the words of the names of columns; none if they are not those of a table."""
-    return {name: {word.lower() for word in _WORDS.findall(name)} for name in names} if all(map(_NAME.fullmatch, names)) else {}
-
-
-def _likely(names: list[str]) -> list[str]:
-    """Return the columns that may hold lines by the words of their names, if none is known to."""
-    if any(name in records.LINE for name in names):
-        return []
-    return [name for name, words in _words(names).items() if words & _LINE_WORDS and not words & _OTHER_WORDS]
-
-
-def _has_header(line: str) -> bool:
-    env = envelope.parse(line)
-    return env.rank == envelope.STAMPED and not env.lead
-
-
-def restored(state: dict[str, Any]) -> JsonDocument | CsvDocument:
+def restored(state: dict[str, Any]) -> JsonDocument | CsvTable:
     """Restore a document from its `state`."""
-    document: JsonDocument | CsvDocument = JsonDocument()
+    document: JsonDocument | CsvTable = JsonDocument()
     if "names" in state:
-        document = CsvDocument([str(name) for name in state["names"]], str(state["mark"]), is_doubtful=bool(state.get("doubtful")))
+        document = CsvTable([str(name) for name in state["names"]], str(state["mark"]), is_doubtful=bool(state.get("doubtful")))
     for line in state["lines"]:
         document.add(str(line))
     return document
@@ -195,99 +109,6 @@ class JsonDocument:
         return len(lines), found
 
 
-class CsvDocument:
-    """Rows of CSV; a cell may span several lines."""
-
-    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = True) -> None:
-        self.depth = 1
-        self.lines: list[str] = []
-        self.names = names
-        """The names of its columns; empty before the row that has them."""
-        self.mark = mark
-        self.likely = _likely(names)
-        """The columns that may hold lines, if none is known to."""
-        self._is_like_prose = any(name.startswith(" ") for name in names)
-        """Whether there are spaces behind the marks of the first row, as in prose: no row makes it sure."""
-        self.is_doubtful = is_doubtful
-        """Whether the row of names may have been text, as long as no row with as many cells is in view."""
-        self._open = 0
-        """1 if a quote is open, so that the cell continues on the next line."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what the meaning of the next line depends on."""
-        return {"lines": self.lines, "names": self.names, "mark": self.mark, **({"doubtful": True} if self.is_doubtful else {})}
-
-    def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
-        """Take the next line; return the records of the row that it completes, with its number of lines. None: it is not part of a table."""
-        if not self.names:
-            found = table(line, self.mark)
-            if found is None:
-                return None
-            self.names, self.likely = found.names, found.likely
-            return [(1, [])]
-        has_header = self.is_doubtful and not self._open and self._has_header(line)
-        if self.is_doubtful and not self._open and self._is_log_line(line, has_header=has_header):
-            return None
-        if (self._open + line.count('"')) % 2:
-            if len(self.lines) >= MOST_LINES:
-                return None
-            self._open = 1
-            self.lines.append(line)
-            return []
-        self._open = 0
-        if has_header and self.names[0] not in (*self.likely, *records.LINE) and len(self.lines) < MOST_LINES:
-            # a subject in the first column, or a log: the next lines tell
-            self.lines.append(line)
-            return []
-        lines, self.lines = [*self.lines, line], []
-        self.is_doubtful = self.is_doubtful and (has_header or self._is_like_prose or self._cells(lines) < len(self.names))
-        return [(len(lines), list(self._rows(lines)))]
-
-    def row(self, line: str) -> list[Record]:
-        """Return the records of a row on a single line."""
-        return list(self._rows([line]))
-
-    def _has_header(self, line: str) -> bool:
-        """Tell whether a line begins with the header of a log line, no part of which is a cell."""
-        env = envelope.parse(line)
-        return env.rank > envelope.BARE and self.mark not in line[: env.end] and '"' not in line[: env.end]
-
-    def _is_log_line(self, line: str, *, has_header: bool) -> bool:
-        """Tell whether a line is one of a log, whose first line looked like names of columns: it has no cells, or fewer than there are names."""
-        marks = line.count(self.mark)
-        if line.count('"') % 2 and (line[0] == '"' or f'{self.mark}"' in line):
-            return False  # a cell goes on in the next line
-        return bool(line.strip()) and marks + 1 < len(self.names) and (has_header or not marks)
-
-    def _cells(self, lines: list[str]) -> int:
-        """Return how many cells the last row in some lines has."""
-        import csv
-
-        try:
-            return len(list(csv.reader([line + "\n" for line in lines], delimiter=self.mark))[-1])
-        except csv.Error:
-            return 0
-
-    def _rows(self, lines: list[str]) -> Iterator[Record]:
-        import csv
-
-        try:
-            for cells in csv.reader([line + "\n" for line in lines], delimiter=self.mark):
-                row = {name.removesuffix(_UTC): _cell(name, cell.rstrip("\n")) for name, cell in zip(self.names, cells)}
-                if self.likely:
-                    self._choose(row)
-                yield from records.of_value(row)
-        except csv.Error:
-            return
-
-    def _choose(self, row: dict[str, str]) -> None:
-        """Name the cell of a row that holds a line: by what it says, if several may."""
-        held = [name for name in self.likely if name in row]
-        line = next((name for name in held if envelope.parse(row[name].strip()).rank > envelope.BARE), held[0] if len(held) == 1 else None)
-        if line is not None:
-            row["message"] = row.pop(line)
-
-
-def _cell(name: str, cell: str) -> str:
-    """Return a cell; a time of day as the portal shows it gets the zone that its column names."""
-    return f"{cell} UTC" if name.endswith(_UTC) and cell.endswith("M") else cell
+def _has_header(line: str) -> bool:
+    env = envelope.parse(line)
+    return env.rank == envelope.STAMPED and not env.lead

@@ -12,7 +12,7 @@ from esatls.lines.clock import Clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from esatls.lines.documents import CsvDocument
+    from esatls.lines.tables import CsvTable
 
 OFFSET_WORDS = "Time offset from UTC: "
 """The words of every line that states an offset; other lines may have them too."""
@@ -22,7 +22,7 @@ _VERSION = re.compile(rf"Version: \S{{1,64}}{_SERIAL_WORD}(\S{{1,64}})\s*", re.A
 _DAY = 86400
 
 
-def offsets(line: str, table: CsvDocument | None = None) -> Iterator[tuple[int, str | None]]:
+def offsets(line: str, table: CsvTable | None = None) -> Iterator[tuple[int, str | None]]:
     """Yield the seconds ahead of UTC that a line in the head of a log states, and the appliance that it names, if any.
 
     A subject with the same words does not count, nor does a line without a stamp, which may be the rest of one. In a row of CSV
@@ -49,7 +49,7 @@ def serial(lines: list[str]) -> str | None:
     return None
 
 
-def by_offset(block: bytes, table: CsvDocument | None = None) -> Iterator[tuple[int | None, bytes]]:
+def by_offset(block: bytes, table: CsvTable | None = None) -> Iterator[tuple[int | None, bytes]]:
     """Yield the pieces of a block of whole lines, each with the seconds ahead of UTC that its first line states (None: it states none).
 
     An offset applies to all that follows it, because one file may hold several logs. A line that names its appliance does not count here:
