@@ -755,3 +755,11 @@ def test_numbers_in_a_header(form: str, lines: list[tuple[int, int, int, int, in
     by_block.end()
     assert other.found == one.found
     assert by_block.counts == by_line.counts
+
+
+def test_a_cell_of_a_table_ends_where_its_quotes_end() -> None:
+    """A mark within a line's cell is a part of the line, also where the cell begins with a header and the row has names of columns."""
+    reason = "(336027900, 'error:140760FC:SSL routines:SSL23_GET_CLIENT_HELLO:unknown protocol')"
+    row = f'2026-03-03T09:14:20Z,esa1,"<22>Mar  3 09:14:20 esa1 mail_logs: Info: ICID 5 TLS failed: {reason}",esa'
+    events, _ = read_events(["_time,host,_raw,sourcetype", row])
+    assert [(one["icid"], one["tls_reason"]) for one in events] == [(5, reason)]

@@ -160,9 +160,9 @@ class Stream:
         """Take the next line (without its line feed); it may be the rest of the one before."""
         counts, heads = self.counts, self._heads
         counts.lines += 1
-        line = envelope.bare(line)
-        if self._document is not None and self._of_document(line):
+        if self._document is not None and self._of_document(envelope.clean(line)):
             return
+        line = envelope.bare(line)
         known = heads.whole.get(line[: heads.length])
         if known is not None and heads.length and not line.startswith(RECORD, heads.length):
             self._begin(Pending(envelope.Envelope(envelope.STAMPED, heads.length), known, line))

@@ -21,8 +21,8 @@ _KNOWN_LEAD = re.compile(rf"(?:\d{{1,6}} (?=<))?(?:{_ADDRESS} (?=<))?(?:<\d{{1,3
 rest of a weekday, if a log was cut at the left (W20)."""
 _NO_WEEKDAY = re.compile(r"[A-Z][a-z]{2} {1,2}\d.* \d{4}", re.ASCII)
 _COLOR = re.compile(r"\x1b\[[0-9;]{0,20}[mK]", re.ASCII)
-_CELL = re.compile(r'([,;\t|])"([^"]*(?:""[^"]*)*)"(?:\1|\Z)')
-"""A quoted cell of CSV, with the mark in front of it."""
+_CELL = re.compile(r'"([^"]*(?:""[^"]*)*)"([,;\t|]|\Z)')
+"""A quoted cell of CSV, with the mark behind it."""
 _PADDING = re.compile(r"\A\s+(?=\d)", re.ASCII)
 """White space that pads a column of numbers."""
 _LINE_NUMBER = re.compile(r"(?:^\d+[:\t-]|:\d+:|-\d+-)$", re.ASCII)
@@ -76,19 +76,23 @@ def _start() -> re.Pattern[str]:
     return re.compile(rf"(?:{_ADDRESS} (?=<))?(?:<\d{{1,3}}>(?:1 )?(?:{STAMP} )?|{STAMP} )", re.ASCII)
 
 
-def bare(line: str) -> str:
+def clean(line: str) -> str:
     """Return a line without a carriage return at its end and the mark that Windows programs write at the start of a file.
 
     If it has a header then, also without colors for a terminal, where it begins with one, and, if only they hide the header, without the spaces that
-    pages do not break. In a row of CSV, its quoted cell ends the line.
+    pages do not break.
     """
     line = line.rstrip("\r").removeprefix("\ufeff")
     plain = _COLOR.sub("", line) if line.startswith("\x1b") else line
     if "\xa0" in plain[:LONGEST] and parse(plain).rank == BARE:
         plain = plain.replace("\xa0", " ")
-    if '"' in plain[:LONGEST]:
-        plain = _unquoted(plain)
     return line if plain == line or parse(plain).rank == BARE else plain
+
+
+def bare(line: str) -> str:
+    """Return a clean line; of a row of CSV without names of columns, only what goes up to the end of its quoted cell."""
+    line = clean(line)
+    return _unquoted(line) if '"' in line[:LONGEST] else line
 
 
 def opens_cell(header: str) -> bool:
@@ -102,8 +106,8 @@ def _unquoted(line: str) -> str:
     if env.rank < STAMPED or not opens_cell(line[: env.end]):
         return line
     at = line.rindex('"', 0, env.end)
-    cell = _CELL.match(line, at - 1)
-    return line if cell is None else line[:at] + cell[2].replace('""', '"')
+    cell = _CELL.match(line, at)
+    return line if cell is None or cell[2] not in ("", line[at - 1]) else line[:at] + cell[1].replace('""', '"')
 
 
 def parse(line: str) -> Envelope:
