@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from esatls.errors import EsatlsError
+from esatls.output.file import is_special
 from esatls.user_folders import user_folder
 
 _FORMAT = "esatls follow"
@@ -26,7 +27,7 @@ class OtherVersionError(Exception):
 def default_path(log: str, output: str | None) -> str:
     """Return the default path of the checkpoint: beside the output file, or else in the user's state folder (XDG), which is created if necessary."""
     # beside a pipe or a device there may be no room, as in /dev/fd
-    if output not in (None, "-") and (os.path.isfile(str(output)) or not os.path.exists(str(output))):
+    if output is not None and output != "-" and not is_special(output):
         return f"{output}.checkpoint"
     state = user_folder("XDG_STATE_HOME", ".local", "state")
     if state is None:

@@ -164,8 +164,6 @@ _LISTED = re.compile(LISTED)
 _UNITS = ((1e11, 1), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Limits of seconds, milliseconds, microseconds and nanoseconds since 1970, and how many make a second: a larger number is in the next smaller unit."""
 _NAMES_HOST = 2
-TAKEN_APART = "taken apart"
-"""The field of an event that was made again from several."""
 _WORD = re.compile(r"[^\s=]+")
 """A name or the like; without spaces, a line has fields with values."""
 LIKE_A_LINE = r"[\[{]|CEF:|.*ID \[?[0-9]"
@@ -326,7 +324,7 @@ def _line_of(record: Json, around: tuple[Json, ...]) -> Record | None:
         texts = [(name, text) for name, text in texts if name not in SUBJECTS or text.startswith(CEF)]
     if not texts:
         event = _made_again(record)
-        return None if event is None else _record(event, around)._replace(field=TAKEN_APART)
+        return None if event is None else _record(event, around)._replace(field=arcsight.TAKEN_APART)
     at = next((number for number, (_, text) in enumerate(texts) if not _WORD.fullmatch(text.strip())), 0)
     name, text = texts[at]
     said_by, rest = _header_of(text)

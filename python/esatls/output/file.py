@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
+def is_special(path: str) -> bool:
+    """Tell whether a path leads to a pipe or a device, or to a folder, which cannot be opened."""
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
 def ending(path: str | None) -> str:
     """Return a file name's extension in lower case; "" if there is none, and for standard output."""
     return os.path.splitext(path or "")[1].lower()
@@ -31,7 +36,7 @@ class Output:
     def __init__(self, path: str | None) -> None:
         self.path = None if path in (None, "-") else str(path)
         self.name = path
-        if self.path is not None and not self._is_special():
+        if self.path is not None and not is_special(self.path):
             self.path = os.path.realpath(self.path)
         self._temporary: str | None = None
         self.file: IO[bytes] = sys.stdout.buffer
@@ -39,7 +44,7 @@ class Output:
     def __enter__(self) -> IO[bytes]:
         if self.path is not None:
             try:
-                if self._is_special():
+                if is_special(self.path):
                     self.file = open(self.path, "wb")
                 else:
                     import tempfile
@@ -66,10 +71,6 @@ class Output:
         # the error of a full disk does not name the file
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             raise self._error(error) from error
-
-    def _is_special(self) -> bool:
-        """Tell whether the path leads to a pipe or a device, or to a folder, which cannot be opened."""
-        return os.path.exists(str(self.path)) and not os.path.isfile(str(self.path))
 
     def _error(self, problem: OSError) -> EsatlsError:
         name = "standard output" if self.path is None else self.name
