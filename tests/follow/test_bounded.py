@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from esatls.follow.frozen import freeze
 from esatls.follow.held import LINGER, Limits
+from esatls.follow.held_json import freeze
 
 from tests.follow.support import Run
 from tests.traffic import Line, generate, render

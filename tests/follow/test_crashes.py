@@ -31,7 +31,7 @@ def _all(_: MessageRecord) -> bool:
 def test_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, name: str, rotations: tuple[str, ...]) -> None:
     """Whatever was written behind the last checkpoint is read and told again, to the byte, wrapped lines and counts too."""
     rng = random.Random(seed)
-    monkeypatch.setattr("esatls.follow.trail.BLOCK", 5000)
+    monkeypatch.setattr("esatls.follow.tail.BLOCK", 5000)
     texts = list(render(shuffled(generate(seed, 250 if NIGHTLY else 90, 2, "rare").lines, seed), "nested_native"))
     lines = [part for text in texts for part in (wrapped((text,), 100) if rng.random() < 0.02 else (text,))]
     warnings: list[str] = []

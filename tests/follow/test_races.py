@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from esatls.follow.trail import Trail
+from esatls.follow.tail import Tail
 
 from tests.follow.support import Log
 
@@ -32,7 +32,7 @@ def test_races(tmp_path: Path, name: str, seed: int) -> None:
         log.rotated.mkdir()
     log.write(b"".join(b"line %d of this log\n" % number for number in range(50)))
     warnings: list[str] = []
-    trail = Trail(str(log.path), warnings.append, None, str(log.rotated))
+    tail = Tail(str(log.path), warnings.append, None, str(log.rotated))
     done = threading.Event()
 
     def write() -> None:
@@ -55,18 +55,18 @@ def test_races(tmp_path: Path, name: str, seed: int) -> None:
     writer.start()
     rng = random.Random(seed + 100)
     kept = b""
-    place = trail.place(0)
+    place = tail.place(0)
     told = b""
     while not told.endswith(b"end\n"):
-        data = trail.read()
+        data = tail.read()
         told += data or b""
-        if data is None and not writer.is_alive() and trail.read() is None and trail.read() is None:
+        if data is None and not writer.is_alive() and tail.read() is None and tail.read() is None:
             break
         if rng.random() < 0.2:
-            kept, place = told, trail.place(0)
+            kept, place = told, tail.place(0)
         if rng.random() < 0.1:
             told = kept
-            trail = Trail(str(log.path), warnings.append, place, str(log.rotated))
+            tail = Tail(str(log.path), warnings.append, place, str(log.rotated))
     writer.join()
     lines = told.decode().splitlines()
     assert lines[:-1] == [f"line {number} of this log" for number in range(len(lines) - 1)]

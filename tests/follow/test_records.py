@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.probe import clock_of, probe
-from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import HOLD, LINGER, Limits
+from esatls.follow.held_json import freeze, thaw
 from esatls.lines.clock import Clock
 from esatls.lines.sources import Reader, Source
 from esatls.output.json_lines import dumps

@@ -1,6 +1,6 @@
 """What is open, and for how long: keeps facts by id, each id in one queue, and emits records when their time comes.
 
-Time is the log's own (`logclock`). A message waits in
+Time is the log's own (`log_clock`). A message waits in
 
 * `open` until it ends, or has been silent for `timeout`; in `parked` if it went to a quarantine;
 * `settling` for `grace` once it has ended, because lines of one second come in any order;
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Callable
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, TIME
 from esatls.extraction.match import MATCHERS_BY_START, START
-from esatls.follow.logclock import LEAP, LogClock
-from esatls.follow.nearby import Nearby
+from esatls.follow.log_clock import LEAP, LogClock
+from esatls.follow.needed_facts import NeededFacts
 from esatls.follow.open_ids import OpenConnection, OpenHost, OpenMessage
 from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
@@ -478,7 +478,7 @@ class Held:
     def _judged(self, host: str, key: str) -> Appliance:
         """Return an appliance with the facts about a message, and all that is needed to judge it."""
         held = self.hosts[host]
-        known = Nearby(held, key)
+        known = NeededFacts(held, key)
         stores = together(known, [key])
         appliance = Appliance(host, stores, has_witnesses=have_witnesses(stores))
         for mid in stores[MESSAGES]:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from esatls.lines.sources import BLOCK
 
 if TYPE_CHECKING:
-    from esatls.follow.trail import LogPosition
+    from esatls.follow.tail import LogPosition
 
 
 def is_pipe(path: str) -> bool:

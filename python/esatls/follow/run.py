@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.follow import checkpoint
-from esatls.follow.frozen import freeze, thaw
 from esatls.follow.held import Held, Limits
+from esatls.follow.held_json import freeze, thaw
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.follow.pipe import Pipe, is_pipe
 from esatls.follow.sink import Sink
-from esatls.follow.trail import LogPosition, Trail
+from esatls.follow.tail import LogPosition, Tail
 from esatls.lines.clock import Clock, end_of_year
 from esatls.lines.sources import UTF16, Source
 from esatls.output.json_lines import dumps
@@ -83,7 +83,7 @@ class Follower:
         self.resumed = known is not None
         self.sink = Sink(options.output, warn)
         try:
-            self.trail: Trail | Pipe = self._resume(known)
+            self.input: Tail | Pipe = self._resume(known)
         except BaseException:
             self.close()
             raise
@@ -105,7 +105,7 @@ class Follower:
                     self.save()
                 continue
             empty += 1
-            if self.trail.over or (self.options.once and empty > 1):
+            if self.input.over or (self.options.once and empty > 1):
                 self.finish()
                 break
             if not self.options.once:
@@ -116,7 +116,7 @@ class Follower:
 
     def step(self) -> bool:
         """Read at most one block; return whether there was anything to read."""
-        data = self.trail.read()
+        data = self.input.read()
         if data is None:
             return False
         self._quiet = None
@@ -148,10 +148,10 @@ class Follower:
 
     def finish(self) -> None:
         """End the input: write all unfinished messages as they are."""
-        if isinstance(self.trail, Trail):
-            if self.trail.current is None:
+        if isinstance(self.input, Tail):
+            if self.input.current is None:
                 self.warn(f"{self.options.file}: nothing to read")
-            self.failed |= self.trail.current is None or self.trail.broken is not None
+            self.failed |= self.input.current is None or self.input.broken is not None
         self.lines.end_of_file()
         self.stream.end()
         if self.stream.is_unrecognized:
@@ -175,7 +175,7 @@ class Follower:
         if self._changed and time.monotonic() >= self._saved + min(self._pause, max(1.0, self._pause / 5)):
             self.save()
         before_waiting = time.monotonic()
-        self.trail.wait(self.options.poll)
+        self.input.wait(self.options.poll)
         # while a machine sleeps, its log does not count as quiet
         self._quiet = (self._quiet or 0) + min(time.monotonic() - before_waiting, 2 * self.options.poll)
 
@@ -196,7 +196,7 @@ class Follower:
         """Write the checkpoint."""
         began = time.monotonic()
         if self.options.checkpoint is not None:
-            place = self.trail.place(len(self.lines.rest))
+            place = self.input.place(len(self.lines.rest))
             body = {
                 "log": _identity(self.options.file),
                 "output": self.sink.state(),
@@ -211,7 +211,7 @@ class Follower:
         self._pause = max(self.options.save_every, _LEAST_PAUSE * (self._saved - began))
         self._changed = False
 
-    def _resume(self, known: dict[str, Any] | None) -> Trail | Pipe:
+    def _resume(self, known: dict[str, Any] | None) -> Tail | Pipe:
         place = None
         if known is not None:
             path = str(self.options.checkpoint)
@@ -230,7 +230,7 @@ class Follower:
                 raise checkpoint.damaged(path) from error
         if is_pipe(self.options.file):
             return Pipe(self.options.file)
-        return Trail(self.options.file, self.warn, place, self.options.rotated_to)
+        return Tail(self.options.file, self.warn, place, self.options.rotated_to)
 
 
 def _identity(path: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Callable, TypeVar
 
 from esatls.errors import InputError
-from esatls.follow.siblings import File, MovedError, Siblings, look
+from esatls.follow.rotated_files import File, MovedError, RotatedFiles, look
 from esatls.lines.sources import BLOCK, is_damage, opener_of, read_some
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class LogPosition:
         return place
 
 
-class _Open:
+class _OpenFile:
     """A file that is being read."""
 
     def __init__(self, file: File, offset: int = 0) -> None:
@@ -132,20 +132,20 @@ class _Open:
         return data
 
 
-class Trail:
+class Tail:
     """The bytes of one log, through all its files."""
 
     def __init__(self, path: str, warn: Warn, place: LogPosition | None = None, rotated_to: str | None = None) -> None:
         self.path = os.path.abspath(path)
-        self.siblings = Siblings(path, rotated_to)
+        self.files = RotatedFiles(path, rotated_to)
         self.warn = warn
-        self.current: _Open | None = None
+        self.current: _OpenFile | None = None
         self.over = False
         """Whether no more bytes can come; only the end of a `Pipe` is known."""
-        self.broken: _Open | None = None
+        self.broken: _OpenFile | None = None
         """The last compressed file that could not be read to its end."""
         self._refused = ""
-        self._before = _steadily(lambda: max((file.changed for file in self.siblings.series()), default=0)) if place is None else place.changed
+        self._before = _steadily(lambda: max((file.changed for file in self.files.series()), default=0)) if place is None else place.changed
         """The last change of any file that was there when the log was first looked for."""
         _steadily(self._begin if place is None else lambda: self._resume(place))
 
@@ -180,9 +180,9 @@ class Trail:
             return data
         return b"" if self._open(following, still=lambda: self._following(current)) else None
 
-    def _open_missed(self, current: _Open, since: int) -> bool:
+    def _open_missed(self, current: _OpenFile, since: int) -> bool:
         """Open the copy of a log that was empty, if it was written, copied and truncated before it was looked at again."""
-        files = self.siblings.series()
+        files = self.files.series()
         at = next((number for number, file in enumerate(files) if current.is_at(file)), 0)
         missed = [file for file in files[:at] if file.changed > since and file.size]
         return bool(missed) and self._open(missed[0])
@@ -201,7 +201,7 @@ class Trail:
     def _open(self, file: File, offset: int = 0, still: Callable[[], File | None] | None = None) -> bool:
         """Open a file; `still` returns again which one it should be, in case it was truncated or renamed meanwhile."""
         try:
-            opened = _Open(file, offset)
+            opened = _OpenFile(file, offset)
         except OSError as error:
             if self._refused != file.path:
                 self.warn(f"{file.path}: {(error.strerror or str(error)).lower()}")
@@ -225,18 +225,18 @@ class Trail:
     def _begin(self) -> None:
         """Open the log, if it is there yet."""
         found = look(self.path)
-        if found is None and self.siblings.own_names():
+        if found is None and self.files.own_names():
             # an appliance that transfers complete files has no current one
-            found = next((file for file in self.siblings.series() if file.size), None)
+            found = next((file for file in self.files.series() if file.size), None)
         if found is not None:
             self._open(found)
 
-    def _following(self, current: _Open) -> File | None:
+    def _following(self, current: _OpenFile) -> File | None:
         """Return the file that was written after the current one; None if there is none yet, or it is empty."""
         found = look(self.path)
         if found is not None and current.is_at(found):
             return None
-        files = self.siblings.series()
+        files = self.files.series()
         at = next((number for number, file in enumerate(files) if current.is_at(file)), None)
         if at is None and current.head:
             at = next((number for number, file in enumerate(files) if _begins(file, current.head)), None)
@@ -254,12 +254,12 @@ class Trail:
         log = look(self.path)
         if log is None or log.inode == file.inode or not log.size:
             return file
-        opened = _Open(file)
+        opened = _OpenFile(file)
         opened.close()
         return log if opened.head and _begins(log, opened.head) else file
 
-    def _after_truncation(self, current: _Open) -> bytes | None:
-        files = self.siblings.all()
+    def _after_truncation(self, current: _OpenFile) -> bytes | None:
+        files = self.files.all()
         others = [file for file in files if not current.is_at(file)]
         copy = _copy(others, current.head, len(current.head), current.offset)
         if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
@@ -271,7 +271,7 @@ class Trail:
 
     def _stand_still(self, files: list[File]) -> None:
         """Raise `MovedError` if files were renamed, created or truncated since they were looked at: the one that was not found may be there now."""
-        now = {file.path: file for file in self.siblings.all()}
+        now = {file.path: file for file in self.files.all()}
         for file in files:
             other = now.get(file.path)
             if other is None or other.inode != file.inode or other.size < file.size:
@@ -281,7 +281,7 @@ class Trail:
 
     def _resume(self, place: LogPosition) -> None:
         """Find the file that a checkpoint names, even under a new name, and open it."""
-        files = self.siblings.all()
+        files = self.files.all()
         same = [file for file in files if file.inode == place.inode and file.size >= place.offset]
         # an empty file can only be recognized by its inode
         known = [file for file in same if place.head_length and _begins(file, place.head, place.head_length)]
@@ -289,7 +289,7 @@ class Trail:
         if copy is not None and self._open(copy, place.offset, still=lambda: _still(copy, place.head, place.head_length)):
             return
         self._stand_still(files)
-        newer = [file for file in self.siblings.series() if file.changed > place.changed and file.size]
+        newer = [file for file in self.files.series() if file.changed > place.changed and file.size]
         opened = newer and self._original(newer[0])
         if opened:
             self._open(opened)
@@ -323,7 +323,7 @@ def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) ->
 def _begins(file: File, head: bytes | str, length: int = 0) -> bool:
     """Tell whether a file begins with some bytes, given as they are or as a digest of `length` bytes."""
     try:
-        opened = _Open(file, HEAD)
+        opened = _OpenFile(file, HEAD)
     except OSError:
         return False
     found = opened.head

@@ -48,7 +48,7 @@ def look(path: str) -> File | None:
     return File(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
-class Siblings:
+class RotatedFiles:
     """The files beside a log, and those in the folder to which its rotated files are moved, if that is another one."""
 
     def __init__(self, path: str, rotated_to: str | None = None) -> None:

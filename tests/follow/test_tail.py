@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from esatls.follow.siblings import Siblings
-from esatls.follow.trail import LogPosition, Trail
+from esatls.follow.rotated_files import RotatedFiles
+from esatls.follow.tail import LogPosition, Tail
 
 from tests.follow.support import Log
 
@@ -28,14 +28,14 @@ class Reading:
         self.path = path
         self.warnings: list[str] = []
         self.rotated_to = None if rotated_to is None else str(rotated_to)
-        self.trail = Trail(str(path), self.warnings.append, None, self.rotated_to)
+        self.tail = Tail(str(path), self.warnings.append, None, self.rotated_to)
 
     def more(self) -> bytes:
         """Return all that there is now; a bar stands where a file ends."""
         found = b""
         empty = 0
         while empty < 3:
-            data = self.trail.read()
+            data = self.tail.read()
             if data is None:
                 empty += 1
             else:
@@ -44,9 +44,9 @@ class Reading:
 
     def again(self) -> None:
         """Take it up again, as a new process does."""
-        place = self.trail.place(0)
+        place = self.tail.place(0)
         assert place is not None
-        self.trail = Trail(str(self.path), self.warnings.append, place, self.rotated_to)
+        self.tail = Tail(str(self.path), self.warnings.append, place, self.rotated_to)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_put_down_at_the_start_of_a_compressed_file(log: Log) -> None:
     reading.again()
     told = b""
     for _ in range(30):
-        told += reading.trail.read() or b""
+        told += reading.tail.read() or b""
         reading.again()
     assert told == b"first line of the log\n0\n1\n2\nlast\n"
     assert reading.warnings == []
@@ -249,7 +249,7 @@ def test_order_of_names(tmp_path: Path) -> None:
             path = folder / name
             path.write_bytes(b"x")
             os.utime(path, (1000 + number, 1000 + number))
-        return [Path(file.path).name for file in Siblings(str(folder / "mail.log")).series()]
+        return [Path(file.path).name for file in RotatedFiles(str(folder / "mail.log")).series()]
 
     assert names("mail.log", "mail.log.2.gz", "mail.log.10.gz", "mail.log.1") == ["mail.log.10.gz", "mail.log.2.gz", "mail.log.1", "mail.log"]
     assert names("mail.log", "mail.log-20261125", "mail.log-20261124.xz") == ["mail.log-20261124.xz", "mail.log-20261125", "mail.log"]
@@ -405,7 +405,7 @@ def test_inode_used_again(log: Log) -> None:
     """Another file with the inode of the old one is another file."""
     reading = Reading(log.path)
     reading.more()
-    place = reading.trail.place(0)
+    place = reading.tail.place(0)
     assert place is not None
     log.path.write_bytes(b"something that is written into the same inode, and longer\n")
     assert log.path.stat().st_ino == place.inode

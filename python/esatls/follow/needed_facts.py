@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PARENT = position("parent_mid", Lineage)
 
 
-class Nearby:
+class NeededFacts:
     """What is held of one appliance, as one message needs it: of connection ids that were used often, only what is near its time."""
 
     def __init__(self, held: OpenHost, asked: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from esatls.extraction.fact_types import CEF, FACT_TYPES, KEY, KINDS, MAKES, MESSAGES, TEXT, TRACKING, Fact, named, store_of, values_of
 from esatls.extraction.fields import INTEGERS
 from esatls.follow.checkpoint import OtherVersionError
-from esatls.follow.logclock import moment
+from esatls.follow.log_clock import moment
 from esatls.follow.open_ids import OpenConnection, OpenMessage
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME
 from esatls.verdicts.facts import refs
