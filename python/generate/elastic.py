@@ -10,7 +10,7 @@ from typing import Any
 import plans
 from esatls.elastic.documents import APPLIANCE, FLOWS, PARTNER_PATHS, RELATED, connection_path, delivery_path, ecs_field, message_path
 from esatls.elastic.setup import CUSTOM, CUSTOM_PIPELINE
-from esatls.elastic.state import STATE, Counts
+from esatls.elastic.state import STATE, RunCounts
 from esatls.elastic.streams import dataset, pattern
 from esatls.extraction.fields import CONNECTION_FIELDS, DELIVERY_FIELDS, FIELDS, MESSAGE_FIELDS, Field
 from esatls.extraction.kinds import MAIL_FLOW
@@ -388,7 +388,7 @@ def run_types() -> dict[str, dict[str, Any]]:
         **{name: {"type": "date"} for name in dates},
         **{name: {"type": "match_only_text"} for name in ("message", "error.message")},
     }
-    return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in Counts._fields))}}
+    return {**types, **{name: {"type": "long"} for name in ("event.duration", *(f"esatls.run.{count}" for count in RunCounts._fields))}}
 
 
 def _type(path: str, field: Field) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from esatls import on_disk
 from esatls.errors import EsatlsError
 from esatls.extraction.fact_types import KEY
-from esatls.on_disk import FactsOnDisk
+from esatls.parallel import on_disk
+from esatls.parallel.on_disk import FactsOnDisk
 from esatls.verdicts import records
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts

@@ -10,8 +10,8 @@ import pytest
 from esatls.extraction import event_stream
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.match import extract
-from esatls.extraction.shapes import Shapes
 from esatls.extraction.stream import Counts
+from esatls.extraction.unknown_lines import UnknownLines
 from esatls.extraction.wrapped import LONGEST_WRAP
 from esatls.lines.envelope import starts_anew
 from esatls.verdicts.facts import Facts
@@ -655,18 +655,18 @@ UNKNOWN = st.builds(
 @given(st.lists(UNKNOWN, max_size=60), st.randoms(use_true_random=False), st.integers(1, 4))
 def test_unknown_shapes_are_counted_alike_in_any_order(lines: list[str], order: random.Random, parts: int) -> None:
     """However lines are dealt to processes, and however many shapes they have, they give the same shapes with the same numbers, no line lost."""
-    with mock.patch("esatls.extraction.shapes._MOST", 8):
-        whole = Shapes()
+    with mock.patch("esatls.extraction.unknown_lines._MOST", 8):
+        whole = UnknownLines()
         for line in lines:
             whole.note(line)
         order.shuffle(lines)
-        dealt = [Shapes() for _ in range(parts)]
+        dealt = [UnknownLines() for _ in range(parts)]
         for line in lines:
             order.choice(dealt).note(line)
         order.shuffle(dealt)
-        together = Shapes()
+        together = UnknownLines()
         for part in dealt:
-            together.add(Shapes.of_list(part.as_list()))
+            together.add(UnknownLines.of_list(part.as_list()))
     assert together.as_list() == whole.as_list()
     shapes = whole.as_list()[1]
     assert len(shapes) <= 8
@@ -675,7 +675,7 @@ def test_unknown_shapes_are_counted_alike_in_any_order(lines: list[str], order: 
 
 def test_many_unknown_shapes_hide_none() -> None:
     """Where there are too many shapes, those that begin alike are told as one, with all their lines."""
-    shapes = Shapes()
+    shapes = UnknownLines()
     for number in range(20_000):
         rest = f"{number % 1024:010b}".replace("0", "-").replace("1", "/")
         shapes.note(f"2026-03-03 10h00 esa1 mail_logs[7] > info: ICID 5: {rest}")

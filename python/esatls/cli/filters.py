@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 import click
 
 from esatls.errors import UsageError
+from esatls.verdicts.dns_names import is_within
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.names import is_within
 from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from esatls.cli.inputs import Input
     from esatls.extraction.stream import Counts
     from esatls.lines.clock import Time
-    from esatls.on_disk import Parts
     from esatls.parallel import Judging
+    from esatls.parallel.on_disk import Parts
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.connection import Connection
     from esatls.verdicts.facts import Ref

@@ -23,7 +23,7 @@ from esatls.elastic.event_facts import Source, event_of, ids_of, source_of
 from esatls.elastic.prepared import is_prepared
 from esatls.elastic.retry import PATIENCE, Retrying
 from esatls.elastic.search import PAGE, Hit, Snapshot, snapshot
-from esatls.elastic.state import STATE, Counts, Lock, report
+from esatls.elastic.state import STATE, Lock, RunCounts, report
 from esatls.elastic.streams import CONNECTIONS, EVENTS, RUNS, stream
 from esatls.elastic.streams import MESSAGES as MESSAGE_RECORDS
 from esatls.elastic.write import CHANGED_SINCE, Document, document_of, told
@@ -73,7 +73,7 @@ def join(
     overlap: float = OVERLAP,
     batch: int = PAGE,
     tell: Callable[[str], None] | None = None,
-) -> Counts:
+) -> RunCounts:
     """Make the records of all connections and messages about which a line has come in since the last run (or of all), and write those that have changed.
 
     ``events`` are patterns for the data streams of events. These are read, joined and written in batches of ``batch`` events. Raises ``ElasticError`` if
@@ -139,7 +139,7 @@ class _Run:
     """One run."""
 
     def __init__(self, server: Retrying, lock: Lock, events: Sequence[str], *, everything: bool, overlap: float, batch: int) -> None:
-        self.counts = Counts()
+        self.counts = RunCounts()
         self.contradictions = Contradictions()
         former = lock.progress
         patterns = tuple(sorted({*events}))

@@ -110,7 +110,7 @@ class Lock:
         return state
 
 
-class Counts(NamedTuple):
+class RunCounts(NamedTuple):
     """What a run did."""
 
     events: int = 0
@@ -121,7 +121,9 @@ class Counts(NamedTuple):
     refused: int = 0
 
 
-def report(server: Retrying, began: int, ended: int, counts: Counts, progress: Progress, contradictions: Sequence[Contradiction], failure: str | None) -> None:
+def report(
+    server: Retrying, began: int, ended: int, counts: RunCounts, progress: Progress, contradictions: Sequence[Contradiction], failure: str | None
+) -> None:
     """Write the report of a run, for the dashboard and for alerts. Times are milliseconds since 1970."""
     start, end = (rfc3339(time / 1000) for time in (began, ended))
     document: dict[str, Any] = {

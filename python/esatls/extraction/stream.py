@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls.extraction.heads import Head, Heads
 from esatls.extraction.match import MATCHERS_BY_START, START
-from esatls.extraction.shapes import Shapes
+from esatls.extraction.unknown_lines import UnknownLines
 from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable, may_be_cut
 from esatls.lines import documents, envelope, records, tables
 from esatls.lines.clock import Clock
@@ -70,7 +70,7 @@ class Counts:
     events: int = 0
     ignored: int = 0
     unreadable: int = 0
-    not_understood: Shapes = field(default_factory=Shapes, repr=False, compare=False)
+    not_understood: UnknownLines = field(default_factory=UnknownLines, repr=False, compare=False)
     """The ignored lines that do not begin with a known header, by shape."""
     files: dict[str, FileSeen] = field(default_factory=dict, repr=False, compare=False)
     """What was seen of each file, by path."""
@@ -100,7 +100,7 @@ class Counts:
     def of_list(cls, told: list[Any]) -> Counts:
         """Restore the counts that `as_list` returned."""
         lines, events, ignored, unreadable, shapes, files = told
-        return cls(lines, events, ignored, unreadable, Shapes.of_list(shapes), {path: FileSeen(*seen) for path, seen in files.items()})
+        return cls(lines, events, ignored, unreadable, UnknownLines.of_list(shapes), {path: FileSeen(*seen) for path, seen in files.items()})
 
     def __str__(self) -> str:
         return f"{self.lines:,} lines: {self.events:,} events, {self.ignored:,} ignored, {self.unreadable:,} unreadable"

@@ -28,8 +28,8 @@ from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, have_witnesses, refs
-from esatls.verdicts.heritage import bequeath, heritages_of
 from esatls.verdicts.hosts import host_and_serial, key_of
+from esatls.verdicts.inheritance import bequeath, heritages_of
 from esatls.verdicts.records import message_record
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from esatls.follow.log_clock import moment
 from esatls.follow.open_ids import OpenConnection, OpenMessage
 from esatls.lines.clock import END_OF_TIME, FIRST_TIME
 from esatls.verdicts.facts import refs
-from esatls.verdicts.heritage import Heritage
+from esatls.verdicts.inheritance import Heritage
 from esatls.verdicts.words import RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from esatls.follow.held import Held
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Ref
-    from esatls.verdicts.heritage import Heritages
+    from esatls.verdicts.inheritance import Heritages
 
 Shapes = dict[str, list[str]]
 """By code of a fact: the names of its values, in order."""

@@ -8,7 +8,7 @@ from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, RECEIVING, 
 from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
 from esatls.verdicts.facts import ENDS, INTERNAL, OPENS, bears_witness, passes, refs
-from esatls.verdicts.heritage import opening_of
+from esatls.verdicts.inheritance import opening_of
 from esatls.verdicts.lives import SAME_OPENING, split, starts_of_connection
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Ref
-    from esatls.verdicts.heritage import Heritages
+    from esatls.verdicts.inheritance import Heritages
     from esatls.verdicts.message import Message
 
 _END = position("message_end", MessageFinished)

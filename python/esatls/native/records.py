@@ -17,7 +17,7 @@ from esatls.output.json_lines import dumps, loads
 from esatls.verdicts import ordinary, shapes
 from esatls.verdicts.appliance import Appliance, is_own
 from esatls.verdicts.closure import Known, together
-from esatls.verdicts.envelope import listed
+from esatls.verdicts.inheritance import listed
 from esatls.verdicts.records import connections_of, messages, messages_of, times_of
 from esatls.verdicts.words import of_deliveries
 
@@ -77,13 +77,13 @@ def counted(
     known: NativeFacts, contradictions: Contradictions, since: Time | None = None, until: Time | None = None, jobs: int = 1
 ) -> Iterator[ConnectionRecord | MessageRecord | Alike]:
     """Yield what a report counts of the connections and messages of a time range; those that are counted alike come as one."""
-    from esatls.report import alike
+    from esatls.report import groups
 
-    learned = Learned(dumps, jobs, alike.FAMILIES)
+    learned = Learned(dumps, jobs, groups.FAMILIES)
     for told, *odd in _records(known, ((RECEIVING, DELIVERY, MESSAGES),), learned, contradictions, _seconds(since, until), jobs):
-        yield from alike.by_itself(told)
+        yield from groups.by_itself(told)
         yield from itertools.chain.from_iterable(odd)
-    yield from alike.together(one.take() for one in learned.by_core)
+    yield from groups.together(one.take() for one in learned.by_core)
 
 
 class _Asked(Known):

@@ -13,7 +13,7 @@ from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
     from esatls.lines.sources import Source
-    from esatls.on_disk import FactsOnDisk
+    from esatls.parallel.on_disk import FactsOnDisk
 
 _FACTS_OF_A_BYTE = 4
 """Bytes of memory that the facts in one byte of log take."""
@@ -60,7 +60,7 @@ def gather_shares(shares: list[list[Part]], options: Options, warn: sources.Warn
 
 def gather_on_disk(parts: list[Part], limit: int, options: Options, warn: sources.Warn, progress: Progress) -> tuple[FactsOnDisk, Counts]:
     """Return the facts of all sources; those that do not fit into memory are in a file."""
-    from esatls.on_disk import FactsOnDisk
+    from esatls.parallel.on_disk import FactsOnDisk
 
     progress.kept = known = FactsOnDisk(limit)
     counts, meter = Counts(), progress.meter(0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from esatls.lines import sources
     from esatls.lines.sources import Source
     from esatls.native import NativeFacts
-    from esatls.on_disk import Parts
+    from esatls.parallel.on_disk import Parts
     from esatls.parallel.parts import Options, Part
     from esatls.parallel.processes import Progress
     from esatls.verdicts.contradictions import Contradictions

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.report.organisations import organisations
-from esatls.verdicts.names import is_within
+from esatls.verdicts.dns_names import is_within
 from esatls.verdicts.words import CONNECTION_VERDICTS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.errors import UsageError
-from esatls.verdicts.names import LONGEST_NAME
+from esatls.verdicts.dns_names import LONGEST_NAME
 from esatls.verdicts.partners import deliveries_by_partner, partner_name, sender_of
 from esatls.verdicts.words import UNKNOWN, of_partner
 

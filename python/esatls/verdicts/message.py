@@ -235,7 +235,7 @@ class Message:
         if records:
             self._read_identity(told_id, told_subject)
         self.has_envelope = origin is None
-        """Whether it has what `envelope.complete` adds from the message that it was made from."""
+        """Whether it has what `inheritance.inherit_envelope` adds from the message that it was made from."""
         self.has_sender, self.has_recipients = has_sender, bool(recipients)
         """Whether its own lines name them; bounce logs may not repeat all recipients."""
         self.recipients = recipients

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.verdicts.connection import sort_of_reason
-from esatls.verdicts.envelope import sort_of_agent
+from esatls.verdicts.inheritance import sort_of_agent
 from esatls.verdicts.message import sort_of_end
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from esatls.verdicts.dns_names import in_dns
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.names import in_dns
 from esatls.verdicts.words import UNKNOWN, of_partner
 
 if TYPE_CHECKING:

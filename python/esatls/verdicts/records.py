@@ -8,8 +8,8 @@ from esatls.errors import WrongTypeError
 from esatls.extraction.fact_types import CODE, DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME, Consolidated, Delivery, Fact, Try, position
 from esatls.verdicts.appliance import Appliance, in_order
 from esatls.verdicts.deliveries import delivered, deliveries_of
-from esatls.verdicts.envelope import complete
 from esatls.verdicts.facts import GIVEN_UP, Facts, order, passes
+from esatls.verdicts.inheritance import inherit_envelope
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def message_record(appliance: Appliance, message: Message) -> MessageRecord:
     """Return the record of one life of one message."""
     verdict, received = appliance.received(message, is_last=True)
     if not message.has_envelope:
-        complete(appliance, message)
+        inherit_envelope(appliance, message)
     record: MessageRecord = {}
     if appliance.host:
         record["esa_host"] = appliance.host
@@ -359,7 +359,7 @@ def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]],
     addresses: list[str] = []
     for fact, message in users:
         if not message.has_envelope:
-            complete(appliance, message)
+            inherit_envelope(appliance, message)
         if side == RECEIVING:
             sender = message.sender()
             if sender:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import rfc3339
-from esatls.verdicts import counted
+from esatls.verdicts import grouping
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.counted import only
 from esatls.verdicts.deliveries import deliveries_of
-from esatls.verdicts.envelope import listed
+from esatls.verdicts.grouping import only
+from esatls.verdicts.inheritance import listed
 from esatls.verdicts.ordinary import (
     ABSENT,
     DISTINCT,
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.counted import Piece, Shared
     from esatls.verdicts.facts import Ref, Store
+    from esatls.verdicts.grouping import Piece, Shared
     from esatls.verdicts.message import Message
     from esatls.verdicts.shapes.layout import Form
     from esatls.verdicts.shapes.parts import Parts, Side
@@ -106,7 +106,7 @@ class Example:
         flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
         keys: Shared = ()
         if self.known.shapes.brief:
-            keys = counted.of_received(record)
+            keys = grouping.of_received(record)
             record, seen = only(record, _COUNTED), only({**record, **seen}, _OF_EACH)
         found = self.fragment(record, seen, keys=keys)
         return found and found._replace(done=flow)
@@ -133,7 +133,7 @@ class Example:
             people[SENDER] = int(mark[1])
         keys: Shared = ()
         if self.known.shapes.brief:
-            keys = counted.of_envelope(len(record.get("recipients", ())), text_mark(DOMAIN))
+            keys = grouping.of_envelope(len(record.get("recipients", ())), text_mark(DOMAIN))
             parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
         found = self.fragment(*parts, keys=keys)
         return found and found._replace(people=people)
@@ -175,7 +175,7 @@ class Example:
         told: dict[str, Any] = {**found[0]}
         keys: Shared = ()
         if self.known.shapes.brief:
-            keys = counted.of_attempt(told)
+            keys = grouping.of_attempt(told)
             told = only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
         made = self.fragment([told], keys=keys)
         return made and made._replace(done=done)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esatls.extraction.fact_types import CODE, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import rfc3339
-from esatls.verdicts import counted
+from esatls.verdicts import grouping
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.ordinary import LITERAL, NOTHING, NUMBER, PLAIN, RULES, TEXT, UNSHOWN
 from esatls.verdicts.records import OF_THE_PARTNER, OF_THE_PEER, OF_TLS, brief_record, connection_record
@@ -90,7 +90,7 @@ class _Link(Example):
                 record[name] = text_mark(place)
         if record.get("messages"):
             record["messages"] = int(number_mark(_MESSAGES))
-        return self.fragment(record, keys=counted.of_connection(record) if self.known.shapes.brief else ())
+        return self.fragment(record, keys=grouping.of_connection(record) if self.known.shapes.brief else ())
 
 
 def link(known: Parts, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:

@@ -10,8 +10,8 @@ from esatls.extraction.fact_types import CODE, DELIVERY, MAKES, MESSAGES, RECEIV
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import is_own
-from esatls.verdicts.envelope import listed
 from esatls.verdicts.facts import LONG_AGO, passes, refs
+from esatls.verdicts.inheritance import listed
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.ordinary import RULES
 from esatls.verdicts.shapes.layout import INTERNAL, TRIES

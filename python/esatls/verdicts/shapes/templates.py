@@ -46,7 +46,7 @@ class Fragment(NamedTuple):
     done: str | None = None
     """The verdict of a completed delivery; or the mail flow of a message, `none` if it was not received."""
     keys: tuple[Text, ...] = ()
-    """By family (`counted`): what a brief record has in common with others."""
+    """By family (`grouping`): what a brief record has in common with others."""
 
 
 class Shapes:
@@ -55,7 +55,7 @@ class Shapes:
     def __init__(self, dump: Dump, *, brief: bool = False) -> None:
         self.dump = dump
         self.brief = brief
-        """Whether records have only what a report counts, with fields that are counted together next to each other (`report.alike`)."""
+        """Whether records have only what a report counts, with fields that are counted together next to each other (`report.groups`)."""
         self.layouts = Layouts()
         self.fragments: dict[Told, Fragment | None] = {}
         """By shape; None: it turned out not to be ordinary."""

@@ -1,6 +1,6 @@
-"""What a report counts together in brief records, by family: in each, most records are like another one.
+"""The groups in which a report counts brief records: what a record has in common with the others of its group, by family.
 
-Each part of a record says for each family what it has in common with others.
+Most records of a family are like another one. Each part of a record says for each family what it contributes to that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counts of lines that begin with an unknown header, by their shape."""
+"""Counts of lines that begin with an unknown header, by the shape of this beginning."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Shape(NamedTuple):
     """The beginning of one of them, unchanged: the first in sorting order, no matter which line comes first."""
 
 
-class Shapes:
-    """Counts of shapes, the same for lines in any order; if there are too many, those that begin alike are merged."""
+class UnknownLines:
+    """The counts, the same for lines in any order; if there are too many, those that begin alike are merged."""
 
     __slots__ = ("_counts", "_length")
 
@@ -43,7 +43,7 @@ class Shapes:
             words = start[:_FIRST_WORDS]
             self._add(_DIGITS.sub("9", _LETTERS.sub("a", words)), Shape(1, words))
 
-    def add(self, other: Shapes) -> None:
+    def add(self, other: UnknownLines) -> None:
         """Add the shapes of another part of the input."""
         self._shorten(other._length)
         for form, shape in other._counts.items():
@@ -59,7 +59,7 @@ class Shapes:
         return [self._length, {form: tuple(shape) for form, shape in self._counts.items()}]
 
     @classmethod
-    def of_list(cls, told: list[Any]) -> Shapes:
+    def of_list(cls, told: list[Any]) -> UnknownLines:
         """Restore the shapes that `as_list` returned."""
         shapes = cls()
         shapes._length, counts = told
