@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from esatls.cli.completion import files
 from esatls.cli.inputs import Input, reading
-from esatls.cli.paths import files
 from esatls.cli.records import appliances_of, messages_of
 from esatls.cli.tell import tell
 from esatls.errors import ANTICIPATED, UsageError, in_words

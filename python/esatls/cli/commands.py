@@ -13,8 +13,8 @@ import click
 
 from esatls import __version__
 from esatls.cli import config as config_file
+from esatls.cli.completion import answer, files
 from esatls.cli.groups import Group
-from esatls.cli.paths import files
 from esatls.cli.std_streams import stand_in
 from esatls.cli.tell import tell
 from esatls.errors import ANTICIPATED, UsageError, in_words
@@ -87,10 +87,7 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
 def main() -> None:
     """Run the command line. Errors that a user can cause are reported in one line, without a traceback."""
     stand_in()
-    if "_ESATLS_COMPLETE" in os.environ:
-        from esatls.cli.completion import answer
-
-        answer(cli)
+    answer(cli)
     gc.disable()  # the process runs one command: its objects are needed until the end
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

@@ -9,8 +9,8 @@ from typing import Any, Callable
 
 import click
 
+from esatls.cli.completion import files
 from esatls.cli.groups import Group
-from esatls.cli.paths import files
 from esatls.cli.tell import tell
 from esatls.elastic import join as joining
 from esatls.elastic import load as loading

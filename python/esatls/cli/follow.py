@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from esatls.cli.completion import files, folders
 from esatls.cli.filters import MessageFilter, message_filters
-from esatls.cli.paths import files, folders
 from esatls.cli.tell import tell
 from esatls.errors import UsageError
 from esatls.follow import checkpoint as checkpoints

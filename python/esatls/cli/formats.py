@@ -7,7 +7,7 @@ from typing import Callable
 
 import click
 
-from esatls.cli.paths import files
+from esatls.cli.completion import files
 from esatls.errors import UsageError
 from esatls.output import BY_ENDING, ending
 

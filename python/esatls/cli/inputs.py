@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 import click
 
 from esatls import parallel
+from esatls.cli.completion import files
 from esatls.cli.config import JOBS
-from esatls.cli.paths import files
 from esatls.cli.period import period
 from esatls.cli.tell import tell
 from esatls.errors import UsageError

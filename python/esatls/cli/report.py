@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from esatls import parallel
+from esatls.cli.completion import files, folders
 from esatls.cli.filters import domains_of
 from esatls.cli.inputs import Input, reading
-from esatls.cli.paths import files, folders
 from esatls.cli.records import briefs_of, by_whom, in_time, messages_of
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339

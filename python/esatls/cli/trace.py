@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from esatls.cli.completion import files
 from esatls.cli.filters import MessageFilter
 from esatls.cli.inputs import Input, reading
-from esatls.cli.paths import files
 from esatls.cli.records import facts_of, in_time
 from esatls.cli.tell import tell
 from esatls.errors import EsatlsError, UsageError
