@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from esatls import compiled
-from esatls.report import build as statistics
-from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.partition import Share, seen_twice, together_of
+from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.records import connections, connections_of, messages, messages_of
 
 from tests import terminal
 from tests.core.support import SCENARIOS, read_facts
+from tests.report.support import build
 from tests.traffic import duplicated, generate, render, shuffled
 from tests.traffic.profile import PROFILES
 
@@ -189,11 +189,11 @@ def test_report() -> None:
     """The report's notes have them, with the name of the appliance as it is; without any there is no such note."""
     for lines, expected in ((ONE["one MID on two ICIDs"][0], True), (NONE["one id on both sides"], False)):
         facts, shown = read_facts(lines)[0], Contradictions()
-        notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
+        notes = build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
         assert ("contradictions" in notes) is expected
     for host, name in ((None, "lines without a host"), ("esa1.example.com", "esa1.example.com")):
         facts, shown = read_facts(ONE["one MID on two ICIDs"][0], host=host)[0], Contradictions()
-        notes = statistics.build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
+        notes = build(connections(facts, shown), messages(facts, shown), contradictions=shown)["notes"]
         assert notes["contradictions"].startswith(f"{name}: an id was used by two at once, MID 14 at 2024-03-05T10:00:02Z;")
 
 

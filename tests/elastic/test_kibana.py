@@ -16,7 +16,6 @@ from esatls.elastic.join import join
 from esatls.elastic.must_encrypt import DOCUMENT, INDEX
 from esatls.elastic.streams import pattern, stream
 from esatls.extraction.ciphers import is_deprecated, weaknesses
-from esatls.report import build as report
 
 from tests.elastic import corpus
 from tests.elastic.kql import LISTS as KQL_LISTS
@@ -24,7 +23,7 @@ from tests.elastic.kql import Kql
 from tests.elastic.lens import Layer
 from tests.elastic.store import all_documents, answers, index_lines, reset
 from tests.elastic.test_ecs import leaves
-from tests.report.support import CIPHERS, VERSIONS, Record, connection
+from tests.report.support import CIPHERS, VERSIONS, Record, build, connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -297,7 +296,7 @@ def test_the_panel_of_outdated_partners(client: Client, apart: str) -> None:
         ("egress", "c.example.com", "1.1", "__missing__"): (1,),
         ("egress", "g.example.com", "1.1", strong): (1,),
     }
-    told: Any = report.build(records, [])
+    told: Any = build(records, [])
     for direction, name in (("receiving", "ingress"), ("delivery", "egress")):
         numbers: Counter[str] = Counter()
         for (way, partner, *_), (number,) in rows.items():

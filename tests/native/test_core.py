@@ -24,7 +24,6 @@ from esatls.extraction.match import START, front_of, match, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.lines.clock import Clock, zone
 from esatls.output.json_lines import dumps, lines
-from esatls.report.build import build
 from esatls.verdicts import records
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
@@ -34,6 +33,7 @@ from hypothesis import strategies as st
 from tests.core.support import LATEST, REAL, as_sets, needs_shared
 from tests.core.test_shapes import FOUND, again, ordinary_facts, some_facts
 from tests.fuzz import mutate, seeds
+from tests.report.support import build
 from tests.terminal import run
 from tests.traffic import ENVELOPES, Line, generate, render
 

@@ -6,13 +6,28 @@ import os
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+from esatls.report.build import report_on
+from esatls.report.count import count_records
 
 if TYPE_CHECKING:
     import pathlib
+    from collections.abc import Iterable
+
+    from esatls.report.count import Counted
+    from esatls.report.report_types import Report
+    from esatls.verdicts.contradictions import Contradictions
 
 Record = Any
 """A record of either kind, with the fields that a test is about."""
+
+
+def build(connections: Iterable[Counted], messages: Iterable[Counted], own_domains: Iterable[str] = (), contradictions: Contradictions | None = None) -> Report:
+    """Return the report on records of connections and of messages. `contradictions` are filled while these are read."""
+    return report_on(count_records(chain(connections, messages), own_domains), contradictions)
+
 
 CHROMIUM = os.environ.get("ESATLS_CHROMIUM") or shutil.which("chromium")
 

@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from esatls.output.text import MOST_TEXT
-from esatls.report import build as report
 from esatls.report import charts, notes
 from esatls.report import page as report_html
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, WORDS
 
 from tests.core.support import records_of
-from tests.report.support import CHROMIUM, HOSTILE, Page, Record, attempt, chromium, connection, hostile_records, message
+from tests.report.support import CHROMIUM, HOSTILE, Page, Record, attempt, build, chromium, connection, hostile_records, message
 from tests.report.test_report import CONNECTIONS, MESSAGES
 from tests.traffic.cli import main as write_traffic
 
@@ -163,7 +162,7 @@ def check_policy(page: Page, elements: set[str] | frozenset[str] = frozenset(), 
 
 def test_numbers_of_the_page() -> None:
     """The page of a few records shows their report."""
-    built = report.build(CONNECTIONS, MESSAGES)
+    built = build(CONNECTIONS, MESSAGES)
     page = Page(report_html.page(built))
     check_numbers(page, built)
     check_policy(page)
@@ -197,12 +196,12 @@ def test_numbers_of_the_page() -> None:
 
 def test_the_page_is_the_same_each_time() -> None:
     """Nothing of the page depends on when or where it is made."""
-    assert report_html.page(report.build(CONNECTIONS, MESSAGES)) == report_html.page(report.build(CONNECTIONS[::-1], MESSAGES[::-1]))
+    assert report_html.page(build(CONNECTIONS, MESSAGES)) == report_html.page(build(CONNECTIONS[::-1], MESSAGES[::-1]))
 
 
 def test_page_of_nothing() -> None:
     """A log without connections gives a page of zeros and no chart over time."""
-    built = report.build([], [])
+    built = build([], [])
     page = Page(report_html.page(built))
     check_numbers(page, built)
     check_policy(page)
@@ -213,7 +212,7 @@ def test_page_of_nothing() -> None:
 def test_long_tables_say_how_much_is_left() -> None:
     """Of many partners and reasons the first ones are shown, and the rest is counted."""
     many = [connection("receiving", i, "failed", domain=f"d{i:04}.example.com", tls_reason=f"r{i:04}") for i in range(1234)]
-    built = report.build(many, [])
+    built = build(many, [])
     page = Page(report_html.page(built))
     check_numbers(page, built)
     assert {text for text in page.text if text.endswith("in the report as JSON.")} == {
@@ -226,7 +225,7 @@ def test_long_tables_say_how_much_is_left() -> None:
 
 def test_names_of_a_thousand_partners_are_in_one_list() -> None:
     """In a report with more than a thousand rows of organisations, the list of all partners alone has the names below them."""
-    page = Page(report_html.page(report.build([connection("delivery", i, "failed", domain=f"mx.d{i:04}.example") for i in range(1001)], [])))
+    page = Page(report_html.page(build([connection("delivery", i, "failed", domain=f"mx.d{i:04}.example") for i in range(1001)], [])))
     shown = {caption: sorted(row[0] for row in page.tables[caption][1:]) for caption in ("All partners", "Partners with which TLS failed")}
     assert shown == {
         "All partners": [f"d{i:04}.examplemx.d{i:04}.example" for i in range(1001)],
@@ -238,7 +237,7 @@ def test_names_of_a_thousand_partners_are_in_one_list() -> None:
 def test_a_wrong_stamp_does_not_fill_the_page(years: int) -> None:
     """A chart has a bounded number of bars, however far apart its times are."""
     times = ("2024-03-05T00:00:00Z", f"{2024 + years}-03-05T00:00:00Z")
-    built = report.build([], [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(times)])
+    built = build([], [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(times)])
     text = report_html.page(built)
     caption = next(name for name in Page(text).tables if name.startswith("Messages received by "))
     assert len(Page(text).tables[caption]) == 3
@@ -247,9 +246,9 @@ def test_a_wrong_stamp_does_not_fill_the_page(years: int) -> None:
 
 def findings(connections: list[Record]) -> list[str]:
     """Return what a page says to look at."""
-    _, _, text = report_html.page(report.build(connections, [])).partition("To look at")
+    _, _, text = report_html.page(build(connections, [])).partition("To look at")
     items = re.findall("<li>(.*?)</li>", text.partition("</ul>")[0])
-    whole = report_html.page(report.build(connections, []))
+    whole = report_html.page(build(connections, []))
     assert all(re.match('<a href="#([a-z]+)">', item) and f'id="{item.split(chr(34))[1][1:]}"' in whole for item in items)
     return [re.sub("<[^>]*>", "", item) for item in items]
 
@@ -283,7 +282,7 @@ def test_what_to_look_at(connections: list[Record], expected: list[str]) -> None
 
 def test_no_bar_of_what_is_unknown() -> None:
     """An unknown protocol has no share and no bar, beside those that have."""
-    text = report_html.page(report.build([connection("delivery", 1, "encrypted"), connection("delivery", 2, "encrypted", tls_version="TLSv1.2")], []))
+    text = report_html.page(build([connection("delivery", 1, "encrypted"), connection("delivery", 2, "encrypted", tls_version="TLSv1.2")], []))
     (table,) = re.findall("<table>(?:(?!</table>).)*connections and messages by protocol.*?</table>", text)
     bars = {name: row.count("<rect") for name, row in re.findall("<code>(.*?)</code>(.*?)</tr>", table)}
     assert bars == {"TLSv1.2": 2, "unknown": 1}
@@ -297,7 +296,7 @@ def test_one_is_no_plural() -> None:
     """One connection, one message, one more row and one more reason are named as one."""
     many = [connection("receiving", i, "encrypted" if i == 26 else "failed", domain=f"d{i}.example.com", tls_reason=f"reason {i}") for i in range(27)]
     many += [connection("delivery", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(6)]
-    text = re.sub("<[^>]*>", "", report_html.page(report.build(many, [message(1, "encrypted", "none")])))
+    text = re.sub("<[^>]*>", "", report_html.page(build(many, [message(1, "encrypted", "none")])))
     for words in ("33 connections, 1 message, appliance", "1 of 1 message over TLS", "1 of 27 connections over TLS", "1 more reason in",
                   "1 message without a time"):  # fmt: skip
         assert words in text
@@ -306,7 +305,7 @@ def test_one_is_no_plural() -> None:
 
 def test_charts_have_their_numbers_beside_them() -> None:
     """Every chart is an image with a name, and none holds text of its own."""
-    page = Page(report_html.page(report.build(CONNECTIONS, MESSAGES)))
+    page = Page(report_html.page(build(CONNECTIONS, MESSAGES)))
     svgs = sum(1 for element, name, value in page.attributes if (element, name, value) == ("svg", "role", "img"))
     labels = [value for element, name, value in page.attributes if (element, name) == ("svg", "aria-label")]
     assert svgs == len(labels) > 20
@@ -324,7 +323,7 @@ def luminance(color: str) -> float:
 
 def test_colours_that_mean_something_are_seen() -> None:
     """The colour of each verdict stands out from what it is drawn on by 3 to 1 (WCAG 2.2, 1.4.11), in light and in dark."""
-    (style,) = Page(report_html.page(report.build([], []))).style
+    (style,) = Page(report_html.page(build([], []))).style
     light: dict[str, str] = {}
     dark: dict[str, str] = {}
     for ground, colors in re.findall(r"(dark\) \{\s*)?:root \{([^}]*)\}", style.partition("@media print")[0]):
@@ -339,7 +338,7 @@ def test_colours_that_mean_something_are_seen() -> None:
 
 def test_every_column_has_a_name() -> None:
     """No head of a column or row is empty."""
-    text = report_html.page(report.build(CONNECTIONS, MESSAGES))
+    text = report_html.page(build(CONNECTIONS, MESSAGES))
     heads = re.findall("<th[ >].*?</th>", text)
     assert len(heads) > 100
     assert [head for head in heads if not re.sub("<[^>]*>", "", head).strip()] == []
@@ -349,8 +348,8 @@ def test_every_column_has_a_name() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_text(text: str) -> None:
     """Whatever the log says adds no element, no attribute and no style; it is shown as it stands, control characters visibly."""
-    harmless = Page(report_html.page(report.build(*hostile_records("harmless"))))
-    source = report_html.page(report.build(*hostile_records(text)))
+    harmless = Page(report_html.page(build(*hostile_records("harmless"))))
+    source = report_html.page(build(*hostile_records(text)))
     page = Page(source)
     check_policy(page)
     assert page.elements == harmless.elements
@@ -364,11 +363,11 @@ def test_hostile_text_stays_text(text: str) -> None:
 
 def test_endless_text_is_cut_short() -> None:
     """A text of a megabyte is shown by its beginning, and many ciphers by the first."""
-    long = report_html.page(report.build(*hostile_records("x" * 1_000_000)))
+    long = report_html.page(build(*hostile_records("x" * 1_000_000)))
     assert len(long) < 100_000
     assert "x" * MOST_TEXT + "\N{HORIZONTAL ELLIPSIS}" in long
     many = [connection("receiving", i, "encrypted", tls_version="TLSv1.2", tls_cipher=f"c{i:03}", domain="example.com") for i in range(60)]
-    page = Page(report_html.page(report.build(many, [])))
+    page = Page(report_html.page(build(many, [])))
     assert len(page.tables["Receiving: encrypted connections and messages by cipher"]) == 51
     assert "10 more ciphers in the report as JSON." in page.text
 
@@ -376,7 +375,7 @@ def test_endless_text_is_cut_short() -> None:
 def test_text_that_is_no_unicode() -> None:
     """Half of a surrogate pair, which cannot be written, is replaced."""
     connections, messages = hostile_records("a\ud800b")
-    report_html.page(report.build(connections, messages)).encode("utf-8")
+    report_html.page(build(connections, messages)).encode("utf-8")
 
 
 @needs_chromium
@@ -385,11 +384,11 @@ def test_in_a_browser(kind: str, tmp_path: pathlib.Path) -> None:
     """Chromium loads the page without an error or a request, keeps its policy, and shows the report's numbers."""
     if kind == "hostile":
         pairs = [hostile_records(text) for text in HOSTILE]
-        built = report.build([c for connections, _ in pairs for c in connections], [m for _, messages in pairs for m in messages])
+        built = build([c for connections, _ in pairs for c in connections], [m for _, messages in pairs for m in messages])
     else:
         log = tmp_path / "mail.log"
         write_traffic(["--messages", "300", "--seed", "5", "--profile", "rare", "--log", str(log)])
-        built = report.build(*records_of(log.read_text(encoding="utf-8")))
+        built = build(*records_of(log.read_text(encoding="utf-8")))
     path = tmp_path / "report.html"
     path.write_text(report_html.page(built), encoding="utf-8")
     run = chromium(path, tmp_path, "--dump-dom", f"--log-net-log={tmp_path / 'net.json'}")
@@ -424,7 +423,7 @@ QUIET = [
 @needs_chromium
 def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None:
     """The page's script shows fifty rows at once, those that hold what is searched for, in the order of the column that is clicked."""
-    text = report_html.page(report.build(MANY, QUIET))
+    text = report_html.page(build(MANY, QUIET))
     steps = """
         addEventListener("DOMContentLoaded", () => {
           const table = [...document.querySelectorAll("table.full")].find(one => one.caption.textContent === "All partners");
@@ -488,7 +487,7 @@ def test_shares_are_sorted_whatever_marks_they_have(tmp_path: pathlib.Path) -> N
           document.body.textContent = JSON.stringify(told);
         });
     """
-    text = re.sub('<meta http-equiv="Content[^>]*>', "", report_html.page(report.build(connections, [])))
+    text = re.sub('<meta http-equiv="Content[^>]*>', "", report_html.page(build(connections, [])))
     path = tmp_path / "report.html"
     path.write_text(text.replace("</body>", f"<script>{steps}</script></body>"), encoding="utf-8")
     run = chromium(path, tmp_path, "--dump-dom")
@@ -499,7 +498,7 @@ def test_shares_are_sorted_whatever_marks_they_have(tmp_path: pathlib.Path) -> N
 def test_nothing_is_wider_than_the_window(tmp_path: pathlib.Path) -> None:
     """On windows from wide to narrow, only tables that scroll by themselves are wider than the window, and every link leads somewhere."""
     pairs = [hostile_records(text) for text in HOSTILE]
-    text = report_html.page(report.build([*MANY, *(c for connections, _ in pairs for c in connections)], [*QUIET, *(m for _, some in pairs for m in some)]))
+    text = report_html.page(build([*MANY, *(c for connections, _ in pairs for c in connections)], [*QUIET, *(m for _, some in pairs for m in some)]))
     steps = """
         addEventListener("load", () => {
           const told = [...document.querySelectorAll("iframe")].map(frame => {
@@ -527,7 +526,7 @@ def test_on_paper_no_table_covers_another(tmp_path: pathlib.Path) -> None:
     """On a sheet of A4, every table, also those of the charts' numbers, stays within the place that it is in."""
     told = [(direction, verdict, hour) for direction in ("receiving", "delivery") for verdict in CONNECTION_VERDICTS for hour in (10, 11)]
     connections = [connection(direction, i, verdict, opened=f"2026-03-05T{hour}:00:00Z") for i, (direction, verdict, hour) in enumerate(told)]
-    text = re.sub('<meta http-equiv="Content[^>]*>', "", report_html.page(report.build(connections, [])).replace("@media print", "@media screen"))
+    text = re.sub('<meta http-equiv="Content[^>]*>', "", report_html.page(build(connections, [])).replace("@media print", "@media screen"))
     steps = """
         addEventListener("load", () => {
           const found = document.querySelector("iframe").contentDocument, tables = [...found.querySelectorAll("table")];
@@ -546,7 +545,7 @@ def test_on_paper_no_table_covers_another(tmp_path: pathlib.Path) -> None:
 @needs_chromium
 def test_without_its_script_the_page_is_whole(tmp_path: pathlib.Path) -> None:
     """Where a browser does not run the script, every row of every list is there and shown."""
-    built = report.build(MANY, QUIET)
+    built = build(MANY, QUIET)
     text = report_html.page(built)
     path = tmp_path / "report.html"
     path.write_text(re.sub("script-src [^;]*", "script-src 'none'", text), encoding="utf-8")
@@ -564,7 +563,7 @@ def test_without_its_script_the_page_is_whole(tmp_path: pathlib.Path) -> None:
 def test_the_browser_test_sees_what_it_looks_for(tmp_path: pathlib.Path) -> None:
     """A page that breaks the policy and asks for something is found out by the same means."""
     path = tmp_path / "bad.html"
-    page = report_html.page(report.build([], []))
+    page = report_html.page(build([], []))
     path.write_text(page.replace("<main>", '<main><p style="color:red"></p><script>alert(1)</script>'), encoding="utf-8")
     run = chromium(path, tmp_path, "--dump-dom")
     assert run.stderr.count("Content Security Policy") >= 2

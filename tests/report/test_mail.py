@@ -6,12 +6,11 @@ import pathlib
 
 import esatls
 import pytest
-from esatls.report import build as report
 from esatls.report.mail import WIDTH, mail
 from esatls.report.page import page
 
 from tests import terminal
-from tests.report.support import HOSTILE, Page, connection, hostile_records, message
+from tests.report.support import HOSTILE, Page, build, connection, hostile_records, message
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
 
@@ -44,7 +43,7 @@ def test_the_sample() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text(text: str) -> None:
     """Whatever the log says, no control character is in the mail, and lines stay within 76 columns where words do."""
-    out = mail(report.build(*hostile_records(text)))
+    out = mail(build(*hostile_records(text)))
     assert all(line == "" or line.isprintable() for line in out.splitlines())
     assert all(len(line) <= WIDTH for line in out.splitlines() if max(map(len, line.split()), default=0) < 60)
 
@@ -52,17 +51,17 @@ def test_hostile_text(text: str) -> None:
 def test_many_partners_and_one_in_clear_text() -> None:
     """One mail in clear text among much TLS is named; of many such partners the first are, and the others are counted."""
     mails = [message(i, "encrypted", "none", sender=f"a@p{i:03}.example") for i in range(100)]
-    out = mail(report.build([], [*mails, message(999, "cleartext", "none", sender="a@quiet.example")]))
+    out = mail(build([], [*mails, message(999, "cleartext", "none", sender="a@quiet.example")]))
     assert "quiet.example, received: 1 of 1 message\n  MID 999\n" in out
     assert "p000.example" not in out
-    many = mail(report.build([connection("delivery", i, "failed", domain=f"p{i:03}.example") for i in range(12)], []))
+    many = mail(build([connection("delivery", i, "failed", domain=f"p{i:03}.example") for i in range(12)], []))
     assert "and 2 more rows in the page, JSON and CSV\n" in many
 
 
 def test_reasons_are_written_as_in_the_other_formats() -> None:
     """The first reasons with their counts, then how many others there are."""
     connections = [connection("delivery", i, "failed", domain="a.example", tls_reason=reason) for i, reason in enumerate("bbaacde")]
-    out = mail(report.build(connections, []))
+    out = mail(build(connections, []))
     times = "\N{MULTIPLICATION SIGN}"
     assert f"a.example, delivered: 7 of 7 connections\n  2 {times} a\n  2 {times} b\n  1 {times} c\n  and 2 other reasons\n" in out
 
@@ -73,7 +72,7 @@ def test_weak_ciphers_are_a_share_of_connections_over_tls() -> None:
         connection("delivery", 1, "encrypted", domain="a.example", tls_version="TLSv1", tls_cipher="RC4-SHA"),
         connection("delivery", 2, "cleartext", domain="a.example", tls_reason="x"),
     ]
-    built = report.build(connections, [])
+    built = build(connections, [])
     assert [line for line in mail(built).splitlines() if line.startswith("a.example")] == [
         "a.example, delivered: 1 of 1 connection",
         "a.example, delivered: 1 of 1 connection",
@@ -87,7 +86,7 @@ def test_weak_ciphers_are_a_share_of_connections_over_tls() -> None:
 def test_nothing_to_look_at() -> None:
     """Where all is well, the mail says so, and where the log does not tell, it says that; in both, what no percentage counts is named with its number."""
     mails = [message(mid, received, "none", sender="a@p.example") for mid, received in enumerate(("encrypted", "unknown", "internal", "unknown"))]
-    assert mail(report.build([connection("receiving", 1, "unused")], mails)) == (
+    assert mail(build([connection("receiving", 1, "unused")], mails)) == (
         "TLS on the mail gateway\n\n"
         "Messages received        100.0 % over TLS   1 of 1\n  Not in the percentage: 1 internal, 2 unknown\n"
         "Messages delivered             - over TLS   0 of 0\n  Not in the percentage: 4 none\n"
@@ -95,7 +94,7 @@ def test_nothing_to_look_at() -> None:
         "Delivery connections           - over TLS   0 of 0\n\n"
         "To look at\n----------\nNothing: no clear text, no failure, no deprecated protocol, no weak cipher,\nas far as the log shows.\n"
     )
-    assert mail(report.build([], mails[1:])).endswith("To look at\n----------\nNothing in this log says whether TLS was used.\n")
+    assert mail(build([], mails[1:])).endswith("To look at\n----------\nNothing in this log says whether TLS was used.\n")
 
 
 @pytest.mark.parametrize(
@@ -108,5 +107,5 @@ def test_nothing_to_look_at() -> None:
 )
 def test_nothing_to_look_at_as_far_as_is_known(told: dict[str, str], ending: str) -> None:
     """A protocol or cipher that the log does not name may be an outdated one."""
-    built = report.build([connection("receiving", 1, "encrypted", **told)], [])
+    built = build([connection("receiving", 1, "encrypted", **told)], [])
     assert mail(built).endswith(f"To look at\n----------\nNothing: no clear text, no failure, no deprecated protocol, no weak {ending}")

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 import pytest
 from esatls.errors import UsageError
 from esatls.output import printable
-from esatls.report import build, must_encrypt, must_encrypt_formats
+from esatls.report import must_encrypt, must_encrypt_formats
 from esatls.report.must_encrypt import Rule
 from esatls.verdicts.partners import partner_name
 
 from tests import terminal
-from tests.report.support import HOSTILE, Record, attempt, message
+from tests.report.support import HOSTILE, Record, attempt, build, message
 
 if TYPE_CHECKING:
     import pathlib
@@ -94,7 +94,7 @@ def test_deliveries_that_are_not_known_hide_no_clear_text(verdicts: tuple[str, .
     (partner,) = must_encrypt.check(RULES[:1], [mail])
     assert partner.counts == {**dict.fromkeys(("encrypted", "mixed", "cleartext", "unknown"), 0), count: 1}
     assert partner.verdict == ("unknown" if count == "unknown" else "broken")
-    (row,) = [row for row in build.build([], [mail])["organisations"] if row["direction"] == "delivery"]
+    (row,) = [row for row in build([], [mail])["organisations"] if row["direction"] == "delivery"]
     assert row["messages"] == partner.counts
 
 

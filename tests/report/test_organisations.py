@@ -9,7 +9,6 @@ import random
 from typing import Any
 
 import pytest
-from esatls.report import build as report
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.mail import mail
 from esatls.report.organisations import organisations
@@ -19,7 +18,7 @@ from esatls.report.text import render
 from rich.console import Console
 
 from tests import terminal
-from tests.report.support import HOSTILE, Page, Record, attempt, connection, hostile_records, message
+from tests.report.support import HOSTILE, Page, Record, attempt, build, connection, hostile_records, message
 
 SAMPLE = pathlib.Path(__file__).resolve().parents[2] / "python" / "esatls" / "sample.log"
 
@@ -42,7 +41,7 @@ MESSAGES = [
 
 def rows(connections: list[Record], messages: list[Record], own: tuple[str, ...] = ()) -> dict[tuple[str, str, bool], Any]:
     """Return the rows of a report by partner, direction, and whether it is of one's own."""
-    return {(row["partner"], row["direction"], row["own"]): row for row in report.build(connections, messages, own)["organisations"]}
+    return {(row["partner"], row["direction"], row["own"]): row for row in build(connections, messages, own)["organisations"]}
 
 
 def test_what_was_wrong_with_a_partner() -> None:
@@ -97,10 +96,10 @@ def test_what_was_wrong_with_a_partner() -> None:
 def test_the_order_of_the_records_does_not_matter() -> None:
     """Whatever comes first, the rows are the same, though few of many examples are kept."""
     many = [message(mid, "cleartext", "none", sender="a@b.example", first_seen=f"2026-03-01T10:{mid % 60:02}:00Z") for mid in range(500)]
-    expected = report.build(CONNECTIONS, [*MESSAGES, *many])["organisations"]
+    expected = build(CONNECTIONS, [*MESSAGES, *many])["organisations"]
     for seed in range(5):
         chance = random.Random(seed)
-        assert report.build(chance.sample(CONNECTIONS, 5), chance.sample([*MESSAGES, *many], 505))["organisations"] == expected
+        assert build(chance.sample(CONNECTIONS, 5), chance.sample([*MESSAGES, *many], 505))["organisations"] == expected
 
 
 def test_own_domains() -> None:
@@ -143,7 +142,7 @@ def test_organisation_of_a_name(name: str, expected: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_tables_of_hostile_text(text: str) -> None:
     """Whatever the log says, each table has as many cells in each row as columns, and no cell runs as a formula."""
-    for _, columns, cells in tables(report.build(*hostile_records(text))):
+    for _, columns, cells in tables(build(*hostile_records(text))):
         assert {len(row) for row in cells} <= {len(columns)}
 
 
@@ -175,7 +174,7 @@ def test_examples_name_their_appliance(hosts: tuple[str, str], written: list[str
     mails = [
         message(mid, "cleartext", "none", sender="a@b.example", esa_host=host, first_seen=f"2026-03-01T10:0{mid}:00Z") for mid, host in enumerate(hosts, 1)
     ]
-    built = report.build([], mails)
+    built = build([], mails)
     out = io.StringIO()
     render(built, Console(file=out, width=200))
     assert Page(page(built)).tables["Partners in clear text"][1][-1] == grouped
@@ -189,7 +188,7 @@ def test_outdated_mail_over_a_connection_of_another_partner() -> None:
     over = {"tls_version": "TLSv1", "tls_cipher": "RC4-SHA"}
     connections = [connection("delivery", 1, "encrypted", peer_host="relay.example", mail_flow="outgoing", **over)]
     mails = [message(1, "encrypted", "encrypted", [attempt("encrypted", "a.example", **over)], mail_flow="outgoing")]
-    built = report.build(connections, mails)
+    built = build(connections, mails)
     (row,) = [row for row in built["organisations"] if row["partner"] == "a.example"]
     examples = [{"esa_host": "esa1.example.com", "mid": 1}]
     assert row["deprecated"] == {"messages": 1, "connections": 0, "reasons": [{"reason": "TLSv1", "count": 0}], "examples": examples}
@@ -214,7 +213,7 @@ def test_several_values_in_one_cell() -> None:
     """As in every CSV file, a separator within a value is %3B, and yes or no is in small letters."""
     names = ("a.b;c.example", "d.b;c.example")
     connections = [connection("delivery", i, "failed", domain=name, tls_reason="certificate; x", mail_flow="outgoing") for i, name in enumerate(names)]
-    cells = {name: cells for name, _, cells in tables(report.build(connections, []))}
+    cells = {name: cells for name, _, cells in tables(build(connections, []))}
     assert cells["partners"][0][:2] == ["b;c.example", "a.b%3Bc.example;d.b%3Bc.example"]
     assert cells["failed"][0][-2:] == ["2 x certificate%3B x", "DCID 1;DCID 0"]
     assert cells["reasons"] == [["delivery", "outgoing", "certificate; x", "2", "2", "0", "2", "true"]]
@@ -222,7 +221,7 @@ def test_several_values_in_one_cell() -> None:
 
 def test_partners_over_time_as_csv() -> None:
     """A row for each organisation, direction and day: connections by verdict and by protocol."""
-    (found,) = [(columns, cells) for name, columns, cells in tables(report.build(CONNECTIONS, MESSAGES)) if name == "partners_over_time"]
+    (found,) = [(columns, cells) for name, columns, cells in tables(build(CONNECTIONS, MESSAGES)) if name == "partners_over_time"]
     columns, cells = found
     assert [*columns[4:]] == ["day", *(f"connections_{word}" for word in ("encrypted", "mixed", "cleartext", "failed", "unknown")), "protocols"]
     who = ["a.example", "a.example;mx1.a.example;mx2.a.example", "delivery", "no"]
@@ -257,7 +256,7 @@ def test_bars(span: Any, dates: str | None, bars: str) -> None:
 
 def test_bars_in_the_page_and_in_the_text() -> None:
     """Both show the days on which connections with a partner were over TLS; the page shows its protocols too."""
-    built: Any = report.build(CONNECTIONS, MESSAGES)
+    built: Any = build(CONNECTIONS, MESSAGES)
     shown = Page(page(built)).tables
     bars = "██▁▁"
     assert shown["Connections with partners"] == [
@@ -298,5 +297,5 @@ def test_a_table_does_not_replace_a_log(tmp_path: pathlib.Path) -> None:
 
 def test_no_cell_of_a_table_runs_as_a_formula(tmp_path: pathlib.Path) -> None:
     """A partner whose name is a formula is quoted."""
-    write_folder(report.build([], [message(1, "cleartext", "none", sender="a@=1+1")]), str(tmp_path))
+    write_folder(build([], [message(1, "cleartext", "none", sender="a@=1+1")]), str(tmp_path))
     assert "'=1+1" in (tmp_path / "cleartext.csv").read_text(encoding="utf-8")

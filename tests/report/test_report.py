@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.support import SCENARIOS, read_facts, records_of
-from tests.report.support import CIPHERS, HOSTILE, VERSIONS, Record, attempt, connection, hostile_records, message
+from tests.report.support import CIPHERS, HOSTILE, VERSIONS, Record, attempt, build, connection, hostile_records, message
 from tests.traffic.cli import main as write_traffic
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def over(percent: dict[str, float], verdicts: tuple[int, int, int, int, int], **
 
 def test_whole_report_of_a_few_records() -> None:
     """Every number of a report on nine connections and four messages is the one counted by hand."""
-    built = report.build(iter(CONNECTIONS), iter(MESSAGES))
+    built = build(iter(CONNECTIONS), iter(MESSAGES))
     assert built["notes"] == notes.NOTES
     assert built["span"] == {"first": "2024-03-05T10:00:00Z", "last": "2024-03-05T13:00:00Z"}
     assert built["appliances"] == [
@@ -269,7 +269,7 @@ def test_mixed_connections_and_messages_that_were_never_received() -> None:
         connection("receiving", 6, "unused"),
     ]
     mail = [message(1, "encrypted", "none", sender="a@example.org", received_tls_version="TLSv1.2"), message(2, "none", "none", sender="b@example.org")]
-    part = report.build(over_tls, mail)["receiving"]["all"]
+    part = build(over_tls, mail)["receiving"]["all"]
     assert part["connections"] == {
         **tally({"encrypted": 50.0, "mixed": 50.0, "cleartext": 0.0, "failed": 0.0}, encrypted=1, mixed=1, cleartext=0, failed=0, unused=3, unknown=1),
         "attempted": 2, "attempted_percent": 100.0, "attempted_encrypted": 100.0, "fallback": 0, "required": 0, "required_failed": 0, "required_cleartext": 0,
@@ -296,7 +296,7 @@ Tue Mar  3 10:00:00 2026 Info: New SMTP DCID 5 interface 192.0.2.10 address 198.
 Tue Mar  3 10:00:01 2026 Info: DCID 5 TLS failed: certificate verification failed
 Tue Mar  3 10:00:02 2026 Info: Message done DCID 5 MID 6 to RID [0]
 """
-    built = report.build(*records_of(text))
+    built = build(*records_of(text))
     part = built["delivery"]["all"]
     assert (part["reasons"], part["connections"]["verdicts"]["unknown"], part["messages"]["verdicts"]["unknown"]) == ([], 1, 1)
     assert part["other_reasons"] == [{"reason": "certificate verification failed", "connections": 1, "unused": 0, "unknown": 1}]
@@ -305,7 +305,7 @@ Tue Mar  3 10:00:02 2026 Info: Message done DCID 5 MID 6 to RID [0]
 
 def test_nothing_gives_a_report_of_zeros() -> None:
     """A log without connections has no share of anything, no span and no appliance."""
-    built: Any = report.build([], [])
+    built: Any = build([], [])
     assert built["span"] == {}
     assert built["appliances"] == []
     assert built["totals"] == {"connections": 0, "messages": 0}
@@ -326,7 +326,7 @@ def test_order_of_the_records_does_not_matter(seed: int) -> None:
     shuffled, others = list(CONNECTIONS), list(MESSAGES)
     random.Random(seed).shuffle(shuffled)
     random.Random(-seed).shuffle(others)
-    assert json.dumps(report.build(shuffled, others)) == json.dumps(report.build(CONNECTIONS, MESSAGES))
+    assert json.dumps(build(shuffled, others)) == json.dumps(build(CONNECTIONS, MESSAGES))
 
 
 @given(st.data())
@@ -340,7 +340,7 @@ def test_counts_of_parts_add_up(data: st.DataObject) -> None:
     first, *others = (Counts.of_plain(marshal.loads(marshal.dumps(count_records(part, own).plain()))) for part in parts)  # noqa: S302 - our own
     for one in others:
         first.add(one)
-    assert json.dumps(report.report_on(first)) == json.dumps(report.build(records, (), own))
+    assert json.dumps(report.report_on(first)) == json.dumps(build(records, (), own))
 
 
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.log")), ids=lambda path: path.stem)
@@ -348,8 +348,8 @@ def test_brief_records(path: pathlib.Path) -> None:
     """Of a connection, what is told in brief is all that a report counts, as a record of it is."""
     facts, _ = read_facts(path.read_text(encoding="utf-8").splitlines())
     appliances = [*appliances_of(facts)]
-    whole = report.build((record for one in appliances for _, record in connections_of(one)), ())
-    assert report.build((brief for one in appliances for _, brief in briefs_of(one)), ()) == whole
+    whole = build((record for one in appliances for _, record in connections_of(one)), ())
+    assert build((brief for one in appliances for _, brief in briefs_of(one)), ()) == whole
     records = [
         brief_record(one, key, connection)
         for one in appliances
@@ -357,7 +357,7 @@ def test_brief_records(path: pathlib.Path) -> None:
         for key in one.ids(side)
         for connection in one.connections_of(side, key)[1].values()
     ]
-    assert report.build(records, ()) == whole
+    assert build(records, ()) == whole
 
 
 @pytest.mark.parametrize(
@@ -400,11 +400,11 @@ def test_percentages_are_exact_to_their_decimal(part: int, whole: int) -> None:
 )
 def test_what_tells_nothing_is_in_no_percentage(over_tls: list[str], mail: list[tuple[str, str]]) -> None:
     """Adding unused, unknown, internal and none changes totals and counts, and no share."""
-    telling = report.build(
+    telling = build(
         [connection("delivery", i, verdict) for i, verdict in enumerate(over_tls) if verdict in COUNTED],
         [message(i, received, delivered) for i, (received, delivered) in enumerate(mail)],
     )["delivery"]["all"]
-    everything = report.build(
+    everything = build(
         [connection("delivery", i, verdict) for i, verdict in enumerate(over_tls)],
         [message(i, received, delivered) for i, (received, delivered) in enumerate(mail)],
     )["delivery"]["all"]
@@ -464,21 +464,21 @@ def test_reasons_in_three(reason: str, parts: tuple[str, str, str]) -> None:
 
 def test_a_failure_without_a_reason_says_so() -> None:
     """`TLS failed` alone is counted as a failure whose reason is not logged; a plain clear text connection is none."""
-    rows = report.build([connection("receiving", 1, "failed"), connection("receiving", 2, "cleartext")], [])["receiving"]["all"]
+    rows = build([connection("receiving", 1, "failed"), connection("receiving", 2, "cleartext")], [])["receiving"]["all"]
     assert rows["reasons"] == [{"reason": "not logged", "connections": 1, "failed": 1, "cleartext": 0, "partners": 1, "certificate": False}]
     assert [row["partner"] for row in rows["failures"]] == ["unknown"]
 
 
 def test_required_is_no_failure_of_a_connection_that_is_encrypted() -> None:
     """TLS that came up at last was required and did not fail."""
-    rows = report.build([connection("delivery", 1, "encrypted", tls_required=True)], [])["delivery"]["all"]
+    rows = build([connection("delivery", 1, "encrypted", tls_required=True)], [])["delivery"]["all"]
     assert rows["connections"]["required"] == 0
     assert rows["failures"] == []
 
 
 def test_what_is_unknown_is_in_no_share() -> None:
     """A protocol or cipher that the log does not tell is counted, and is no part of the whole that shares are of."""
-    part = report.build(
+    part = build(
         [
             connection("receiving", 1, "encrypted"),
             connection("receiving", 2, "encrypted", tls_version="TLSv1", tls_cipher="RC4-SHA"),
@@ -499,7 +499,7 @@ def test_what_is_unknown_is_in_no_share() -> None:
 
 def test_required_counts_what_its_row_counts() -> None:
     """TLS that was required is told of by what came of it, and beside a partner's failures of these alone."""
-    built = report.build(
+    built = build(
         [
             connection("receiving", 1, "failed", domain="example.net"),
             connection("receiving", 2, "cleartext", domain="example.net", tls_required=True),
@@ -530,7 +530,7 @@ def test_required_counts_what_its_row_counts() -> None:
 def test_hours_below_three_days(last: str, unit: str, times: list[str]) -> None:
     """A log of less than three days is counted by hour, a longer one by day; empty hours and days are left out."""
     rows = [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(("2024-03-05T00:00:00Z", last, last))]
-    series = report.build([], rows)["receiving"]["all"]["over_time"]
+    series = build([], rows)["receiving"]["all"]["over_time"]
     assert series["unit"] == unit
     assert [(row["time"], row["verdicts"]["encrypted"]) for row in series["messages"]] == [(times[0], 1), (times[1], 2)]
 
@@ -538,13 +538,13 @@ def test_hours_below_three_days(last: str, unit: str, times: list[str]) -> None:
 def test_a_span_with_fractions_of_a_second() -> None:
     """Times with milliseconds are later than the same second without."""
     rows = [message(i, "encrypted", "none", first_seen=time) for i, time in enumerate(("2024-03-05T00:00:00.500Z", "2024-03-05T00:00:00Z"))]
-    assert report.build([], rows)["span"] == {"first": "2024-03-05T00:00:00Z", "last": "2024-03-05T00:00:00.500Z"}
+    assert build([], rows)["span"] == {"first": "2024-03-05T00:00:00Z", "last": "2024-03-05T00:00:00.500Z"}
 
 
 def test_refused_strangers_take_no_room() -> None:
     """However many addresses are refused, the tables by partner do not grow; the totals count each."""
     rows = (connection("receiving", i, "unused", peer_ip=f"198.51.100.{i % 256}", peer_host=f"h{i}.example.net") for i in range(3000))
-    part = report.build(rows, [])["receiving"]["all"]
+    part = build(rows, [])["receiving"]["all"]
     assert part["connections"]["verdicts"]["unused"] == 3000
     assert part["partners"] == []
 
@@ -558,7 +558,7 @@ def test_one_message_to_several_partners_counts_for_each() -> None:
         attempt("encrypted", "d.example.com"), attempt("unknown", "d.example.com"),
         attempt("encrypted", "e.example.com", "delayed"), attempt("encrypted", "f.example.com", None),
     ]  # fmt: skip
-    part = report.build([], [message(1, "encrypted", "mixed", deliveries)])["delivery"]["all"]
+    part = build([], [message(1, "encrypted", "mixed", deliveries)])["delivery"]["all"]
     found = {row["partner"]: [name for name, count in row["messages"]["verdicts"].items() if count] for row in part["partners"]}
     assert found == {
         "a.example.com": ["encrypted"],
@@ -599,7 +599,7 @@ RELAY = {"peer_ip": "203.0.113.99"}
 )  # fmt: skip
 def test_one_delivery_to_several_partners_counts_for_each(recipients: list[str], deliveries: list[Record], expected: dict[str, str]) -> None:
     """The recipients of an attempt are its partners where the record tells them apart; where it does not, the other side is, and nobody is accused."""
-    part = report.build([], [message(1, "encrypted", "mixed", deliveries, recipients=recipients)])["delivery"]["all"]
+    part = build([], [message(1, "encrypted", "mixed", deliveries, recipients=recipients)])["delivery"]["all"]
     counts = {row["partner"]: {verdict: count for verdict, count in row["messages"]["verdicts"].items() if count} for row in part["partners"]}
     assert counts == {partner: {verdict: 1} for partner, verdict in expected.items()}
 
@@ -618,7 +618,7 @@ def test_mail_by_way_of_a_relay() -> None:
         "Thu Oct  1 01:10:00 2026 Info: New SMTP DCID 72 interface 192.0.2.11 address 203.0.113.99 port 25\n"
         "Thu Oct  1 01:10:01 2026 Info: Message done DCID 72 MID 60 to RID [0, 1]\n"
     )
-    part = report.build(*records_of(log))["delivery"]["all"]
+    part = build(*records_of(log))["delivery"]["all"]
     none = {"encrypted": 0.0, "mixed": 0.0, "cleartext": 0.0}
     assert part["partners"] == [
         {
@@ -658,7 +658,7 @@ def test_mail_by_way_of_a_relay() -> None:
 def test_names_in_other_letters(names: list[str], partners: list[str]) -> None:
     """A name and the form that DNS has of it are one partner; what only looks like another name, or is none, is one of its own."""
     rows = [connection("delivery", i, "encrypted", domain=name) for i, name in enumerate(names)]
-    built = report.build(rows, [])["delivery"]["all"]["partners"]
+    built = build(rows, [])["delivery"]["all"]["partners"]
     assert sorted(row["partner"] for row in built) == sorted(partners)
     assert sum(row["connections"]["total"] for row in built) == len(names)
 
@@ -666,7 +666,7 @@ def test_names_in_other_letters(names: list[str], partners: list[str]) -> None:
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_name_is_a_partner(name: str) -> None:
     """Whatever stands where a domain should, the report is made, and two names are one only where DNS knows no difference."""
-    (row,) = report.build([connection("delivery", 1, "encrypted", domain=name)], [])["delivery"]["all"]["partners"]
+    (row,) = build([connection("delivery", 1, "encrypted", domain=name)], [])["delivery"]["all"]["partners"]
     plain = name.lower().rstrip(".") or "unknown"
     assert row["partner"] == plain or (row["partner"].isascii() and row["partner"].encode("ascii").decode("idna") == plain)
 
@@ -674,7 +674,7 @@ def test_any_name_is_a_partner(name: str) -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_counted_as_it_stands(text: str) -> None:
     """Text of the log is a key like any other, and the report is JSON whatever it says."""
-    built = report.build(*hostile_records(text))
+    built = build(*hostile_records(text))
     assert built == json.loads(json.dumps(built))
     part = built["receiving"]["all"]
     assert [row["version"] for row in part["versions"]] == [text]
@@ -702,7 +702,7 @@ def recount(connections: list[Record], messages: list[Record]) -> dict[str, Any]
 
 def check_counts(connections: list[Record], messages: list[Record]) -> None:
     """Compare a report with a plain count, and its parts with its whole."""
-    built: Any = report.build(connections, messages)
+    built: Any = build(connections, messages)
     for name, expected in recount(connections, messages).items():
         direction, flow = name.split()
         part = built[direction][flow]
@@ -746,7 +746,7 @@ def test_recipients_count_each_for_itself() -> None:
         attempt("cleartext", "c.example", "delayed", rid=[3]),
     ]
     to = ["1@a.example", "2@a.example", "b@b.example", "c@c.example"]
-    built = report.build([], [message(1, "cleartext", "mixed", deliveries, recipients=to)])
+    built = build([], [message(1, "cleartext", "mixed", deliveries, recipients=to)])
     assert built["receiving"]["all"]["recipients"]["verdicts"] == {"encrypted": 0, "cleartext": 4, "internal": 0, "none": 0, "unknown": 0}
     assert built["delivery"]["all"]["recipients"]["verdicts"] == {"encrypted": 2, "cleartext": 1, "unknown": 0}
 
@@ -757,7 +757,7 @@ def test_recipients_of_a_consolidated_event() -> None:
         "2026-03-03T12:00:01Z esa1 log: CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
         "ESAMID=1 ESAICID=2 ESADCID=3 act=DELIVERED suser=a@a.example duser=b@b.example;c@b.example ESATLSOutConnStatus=Success"
     )
-    built = report.build(*records_of(text))
+    built = build(*records_of(text))
     assert built["receiving"]["all"]["recipients"]["total"] == 2
     assert built["delivery"]["all"]["messages"]["verdicts"]["encrypted"] == 1
     assert built["delivery"]["all"]["recipients"]["total"] == 0
@@ -770,7 +770,7 @@ def test_share_of_attempts() -> None:
         *(connection("receiving", i, verdict, domain="a.example") for i, verdict in enumerate(["encrypted", "encrypted", "mixed", "failed", "cleartext"])),
         connection("receiving", 9, "cleartext", tls_reason="x", domain="a.example"),
     ]
-    told = report.build(rows, [])["receiving"]["all"]["connections"]
+    told = build(rows, [])["receiving"]["all"]["connections"]
     assert {name: told[name] for name in ("attempted", "attempted_percent", "attempted_encrypted")} == {
         "attempted": 5, "attempted_percent": 83.3, "attempted_encrypted": 60.0,
     }  # fmt: skip

@@ -18,7 +18,7 @@ from esatls.verdicts.words import CONNECTION_VERDICTS
 from rich.console import Console
 
 from tests.core.support import records_of
-from tests.report.support import HOSTILE, attempt, connection, hostile_records, message
+from tests.report.support import HOSTILE, attempt, build, connection, hostile_records, message
 from tests.report.test_report import CONNECTIONS, MESSAGES
 from tests.traffic.cli import main as write_traffic
 
@@ -44,7 +44,7 @@ def rows(text: str) -> list[list[str]]:
 
 def test_tables_show_the_numbers_of_the_report() -> None:
     """Verdicts by mail flow, protocols, ciphers, reasons, partners and hours stand in their tables."""
-    found = rows(rendered(report.build(CONNECTIONS, MESSAGES)))
+    found = rows(rendered(build(CONNECTIONS, MESSAGES)))
     for expected in (
         ["2024-03-05T10:00:00Z to 2024-03-05T13:00:00Z"],
         ["9 connections, 4 messages"],
@@ -84,13 +84,13 @@ def test_tables_show_the_numbers_of_the_report() -> None:
 def test_one_is_no_plural() -> None:
     """One connection, one message, one more row and one more reason are named as one."""
     many = [connection("receiving", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(4)]
-    text = rendered(report.build(many, [message(1, "encrypted", "none")]))
+    text = rendered(build(many, [message(1, "encrypted", "none")]))
     assert "\n4 connections, 1 message\n" in text
     assert "and 1 other reason\n" in re.sub(" +\n", "\n", text)
     assert text.splitlines().count("1 message without a time in the log") == 2
-    rest = rendered(report.build([connection("receiving", i, "failed", domain=f"d{i:02}.example.com") for i in range(11)], []))
+    rest = rendered(build([connection("receiving", i, "failed", domain=f"d{i:02}.example.com") for i in range(11)], []))
     assert rest.splitlines().count("1 more partner in the report as JSON") == 2
-    assert "\n1 connection, 0 messages\n" in rendered(report.build(many[:1], []))
+    assert "\n1 connection, 0 messages\n" in rendered(build(many[:1], []))
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_reasons_of_mail_in_clear_text(reasons: list[str | None], shown: list[st
     mails = [message(i, "cleartext", "none", sender="a@b.example") for i in range(1, len(reasons) + 1)]
     for one, why in zip(mails, reasons):
         one.update({} if why is None else {"received_reason": why})
-    (row,) = [row for row in rows(rendered(report.build([], mails))) if row[:2] == ["b.example", "received"]]
+    (row,) = [row for row in rows(rendered(build([], mails))) if row[:2] == ["b.example", "received"]]
     mids = ", ".join(str(i) for i in sorted(range(1, len(reasons) + 1), reverse=True)[:3])
     assert row == ["b.example", "received", str(len(reasons)), str(len(reasons)), mids, *shown]
 
 
 def test_nothing_to_report() -> None:
     """A log without connections prints zeros and no share."""
-    text = rendered(report.build([], []))
+    text = rendered(build([], []))
     assert ["all mail", "0", "0", "0", "-", "0", "0", "0"] in rows(text)
     assert text.count("Nothing encrypted in this log.") == 2
     assert text.count("No failure in this log.") == 2
@@ -124,20 +124,20 @@ def test_nothing_to_report() -> None:
 def test_long_tables_say_how_much_is_left() -> None:
     """Of many partners the first ones are shown, and the rest is counted."""
     many = [connection("receiving", i, "failed", domain=f"d{i:03}.example.com", tls_reason="x") for i in range(57)]
-    lines = rendered(report.build(many, [])).splitlines()
+    lines = rendered(build(many, [])).splitlines()
     assert lines.count("47 more partners in the report as JSON") == 2
 
 
 def test_few_of_many_reasons_stand_beside_a_partner() -> None:
     """A partner with many reasons does not fill the screen."""
     many = [connection("receiving", i, "failed", domain="example.com", tls_reason=f"reason {i}") for i in range(5)]
-    text = rendered(report.build(many, []))
+    text = rendered(build(many, []))
     assert "and 2 other reasons" in text
 
 
 def test_endless_text_is_cut_short() -> None:
     """A text of a megabyte is shown by its beginning."""
-    text = rendered(report.build(*hostile_records("x" * 1_000_000)))
+    text = rendered(build(*hostile_records("x" * 1_000_000)))
     assert len(text) < 100_000
     assert "\N{HORIZONTAL ELLIPSIS}" in text
 
@@ -147,8 +147,8 @@ def test_endless_text_is_cut_short() -> None:
 def test_hostile_text_reaches_no_terminal(text: str, color: bool) -> None:  # noqa: FBT001
     """No control character of the log is printed raw, and no markup or emoji name of it is understood."""
     harmless, _ = hostile_records("harmless")
-    plain = rendered(report.build(harmless, hostile_records("harmless")[1]), color=color)
-    shown = rendered(report.build(*hostile_records(text)), color=color)
+    plain = rendered(build(harmless, hostile_records("harmless")[1]), color=color)
+    shown = rendered(build(*hostile_records(text)), color=color)
     allowed = {"\n", "\x1b"} if color else {"\n"}
     assert {c for c in shown if ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u2028"} <= allowed
     # the same escapes as for harmless text, in number at least: rich's own styles
@@ -164,7 +164,7 @@ NUMBER = re.compile(r"(?<!\S)(?:\d+(?:,\d+)+|[\d.]+%)(?!\S)")
 
 def large_report(count: int = 1_000_003) -> Report:
     """Return a report whose numbers are long, each another, and whose names are of letters only."""
-    built = report.build(
+    built = build(
         [
             *(connection("delivery", 1, verdict, domain="partner" + "\u00e4" * 90, mail_flow="incoming") for verdict in CONNECTION_VERDICTS),
             connection("delivery", 2, "failed", domain="other.example.com", tls_reason="reason " + "\u00f6" * 90, tls_required=True),
@@ -208,7 +208,7 @@ def test_narrow_terminals(width: int) -> None:
 
 def test_every_column_of_a_parted_table() -> None:
     """A table too wide goes on below, at the messages first; the partner stands in each part."""
-    built = report.build(CONNECTIONS, MESSAGES)
+    built = build(CONNECTIONS, MESSAGES)
     lines = rows(rendered(built, 60))
     start = lines.index(["Delivery, outgoing mail: connections, and mail delivered"])
     assert [row for row in lines[start + 1 : start + 12] if "\u2500" not in row[0]] == [
@@ -240,6 +240,6 @@ def test_a_file_has_no_width(output: bool, tmp_path: pathlib.Path) -> None:  # n
     shown = subprocess.run(command, capture_output=True, check=True, text=True, encoding="utf-8", env={**os.environ, "COLUMNS": "40"}).stdout
     text = written.read_text(encoding="utf-8") if output else shown
     told, _, files = text.partition("\nEVIDENCE\n")
-    assert told == rendered(report.build(*records_of(log.read_text(encoding="utf-8"))))
+    assert told == rendered(build(*records_of(log.read_text(encoding="utf-8"))))
     assert str(log) in files
     assert ["Reason", "Failed", "Cleartext", "Partners"] in rows(text)

@@ -33,20 +33,19 @@ caller wants them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
-from esatls.report.count import Part, count_records
+from esatls.report.count import Part
 from esatls.report.notes import DIRECTIONS, FLOWS, NOTES
 from esatls.report.reasons import is_certificate_problem
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from esatls.report import report_types
-    from esatls.report.count import Counted, Counts
+    from esatls.report.count import Counts
     from esatls.report.notes import Direction
     from esatls.report.report_types import (
         CipherRow,
@@ -83,24 +82,11 @@ def percent(part: int, whole: int) -> float | None:
     return tenths / 10
 
 
-def build(
-    connections: Iterable[Counted],
-    messages: Iterable[Counted],
-    own_domains: Iterable[str] = (),
-    contradictions: Contradictions | None = None,
-) -> Report:
-    """Return the report on records of connections and of messages (`fields.CONNECTION_FIELDS`, `fields.MESSAGE_FIELDS`).
-
-    `contradictions`, if given, are filled while the records are read; the notes list them.
-
-    Each iterable is read once and may have both kinds; memory grows with partners, ciphers, reasons and hours, not with records.
-    Names in `own_domains`, and their subdomains, are not partners. Times are UTC. The order of the records does not matter.
-    """
-    return report_on(count_records(chain(connections, messages), own_domains), contradictions)
-
-
 def report_on(counts: Counts, contradictions: Contradictions | None = None, *, names: bool = True) -> Report:
-    """Return the report from the counts of records. With `names`, it also has a row per name of a partner, not only per organisation."""
+    """Return the report from the counts of records (`count.count_records`), in whatever order these came.
+
+    With `names`, it also has a row per name of a partner, not only per organisation. The notes list the contradictions, if any.
+    """
     span, parts, hosts, both, ledger = counts
     unit = span.unit()
     report: Report = {
