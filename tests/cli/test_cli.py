@@ -20,9 +20,9 @@ import esatls
 import pytest
 import zstandard
 from esatls.cli.explain import SHAPES, explain
-from esatls.extraction.cuts import cuts
 from esatls.lines.clock import zone as time_zone
 from esatls.lines.sources import Source
+from esatls.parallel.cuts import cuts
 
 from tests import terminal
 

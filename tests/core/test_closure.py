@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.output.json_lines import dumps
+from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, decisive, together
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts, passes
-from esatls.verdicts.partition import Share, seen_twice, together_of
 from esatls.verdicts.records import connections_of, messages_of
 from esatls.verdicts.windows import AFTER_EVENT, Carried, Window, close, finish
 from hypothesis import example, given, settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from esatls import compiled
-from esatls.verdicts.partition import Share, seen_twice, together_of
+from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.records import connections, connections_of, messages, messages_of
 

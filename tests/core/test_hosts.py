@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 
+from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of, under_two_names
-from esatls.verdicts.partition import Share, seen_twice, together_of
 from esatls.verdicts.records import connections, messages, messages_of
 
 from tests.core.support import read_facts

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
     from esatls.parallel import Judging
     from esatls.parallel.on_disk import Parts
+    from esatls.parallel.partition import Portion
     from esatls.verdicts.appliance import Appliance
     from esatls.verdicts.connection import Connection
     from esatls.verdicts.facts import Ref
-    from esatls.verdicts.partition import Portion
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
     from esatls.verdicts.records import Brief, Whole
 

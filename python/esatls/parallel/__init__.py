@@ -2,8 +2,8 @@
 
 If processes cannot be forked (Windows, macOS), or the input is small, one process does it all. If the compiled core keeps the facts, threads read them.
 
-`parts` cuts the log and reads a part; `processes` does the work elsewhere; `gathering` merges facts, and `judging` judges them; `events` and `messages` write
-records in order.
+`parts` cuts the log (`cuts`) and reads a part; `processes` does the work elsewhere; `gathering` merges facts, or leaves them `on_disk`; `judging` judges them,
+each process what it alone can judge (`partition`); `events` and `messages` write records in order.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from esatls.lines.sources import Source
     from esatls.native import NativeFacts
     from esatls.parallel.on_disk import Parts
+    from esatls.parallel.partition import Portion
     from esatls.parallel.parts import Options, Part
     from esatls.parallel.processes import Progress
     from esatls.verdicts.contradictions import Contradictions
-    from esatls.verdicts.partition import Portion
     from esatls.verdicts.records import Whole
 
 Judging = Union["NativeFacts", "Whole", "Parts", "Portion"]
@@ -72,8 +72,8 @@ def _judge_shares(
     pack: Callable[[_One], Any],
     unpack: Callable[[Any], _One],
 ) -> tuple[list[_One], set[str], Counts]:
+    from esatls.parallel.partition import Share, seen_twice, together_of
     from esatls.verdicts.contradictions import Taken
-    from esatls.verdicts.partition import Share, seen_twice, together_of
 
     def work_on(job: int, out: IO[bytes], told: IO[bytes]) -> None:
         facts, mine, problems = gather_share(shares[job + 1], options, progress.meter(job + 1))

@@ -41,8 +41,8 @@ def write_messages(
 
     Contradictions that the records show are added to `contradictions`.
     """
+    from esatls.parallel.partition import Portion
     from esatls.verdicts import records
-    from esatls.verdicts.partition import Portion
 
     def work(judging: Judging) -> Lines:
         if isinstance(judging, Portion):

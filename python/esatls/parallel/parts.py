@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 from esatls import compiled
 from esatls.errors import EsatlsError
 from esatls.extraction.blocks import BlockStream
-from esatls.extraction.cuts import clocks_at, cuts
 from esatls.extraction.probe import Probe, clock_of, probe
 from esatls.extraction.stream import UNRECOGNIZED, Consumer, Counts
 from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
+from esatls.parallel.cuts import clocks_at, cuts
 from esatls.parallel.processes import can_fork
 
 if TYPE_CHECKING:
