@@ -7,7 +7,7 @@ import stat
 import sys
 from typing import IO, Any, Callable
 
-from esatls.errors import EsatlsError
+from esatls.output.file import unwritable
 
 
 class Sink:
@@ -26,7 +26,7 @@ class Sink:
         try:
             self.file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "wb")
         except OSError as error:
-            raise self._error(error) from error
+            raise unwritable(self.path, error) from error
         self.keeps = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
         if self.keeps:
             self.file.seek(0, os.SEEK_END)
@@ -51,13 +51,9 @@ class Sink:
             self.file.write(data)
             self.file.flush()
         except OSError as error:
-            # the error of a full disk names no file
             if isinstance(error, BrokenPipeError) or error.filename is not None:
                 raise
-            raise self._error(error) from error
-
-    def _error(self, problem: OSError) -> EsatlsError:
-        return EsatlsError(f"{self.path or 'standard output'}: cannot be written: {problem.strerror}")
+            raise unwritable(self.path, error) from error
 
     def _look(self) -> None:
         """Begin a new file if the file was moved or deleted, and go to its end if it was cut."""
@@ -82,7 +78,7 @@ class Sink:
         try:
             os.fsync(self.file.fileno())
         except OSError as error:
-            raise self._error(error) from error
+            raise unwritable(self.path, error) from error
         return {"inode": os.fstat(self.file.fileno()).st_ino, "length": self.file.tell()}
 
     def close(self) -> None:

@@ -27,6 +27,11 @@ def ending(path: str | None) -> str:
     return os.path.splitext(path or "")[1].lower()
 
 
+def unwritable(name: str | None, problem: OSError) -> EsatlsError:
+    """Return the error for an output file, or standard output, that cannot be written; that of a full disk names no file."""
+    return EsatlsError(f"{name or 'standard output'}: cannot be written: {problem.strerror}")
+
+
 class Output:
     """Where records go: standard output, or a file that appears only when it is complete.
 
@@ -52,7 +57,7 @@ class Output:
                     handle, self._temporary = tempfile.mkstemp(dir=os.path.dirname(self.path), prefix=".esatls-")
                     self.file = os.fdopen(handle, "wb")
             except OSError as error:
-                raise EsatlsError(f"{self.name}: cannot be written: {error.strerror}") from error
+                raise unwritable(self.name, error) from error
         return self.file
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -67,14 +72,9 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as problem:
-            raise self._error(problem) from problem
-        # the error of a full disk does not name the file
+            raise unwritable(self.path and self.name, problem) from problem
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
-            raise self._error(error) from error
-
-    def _error(self, problem: OSError) -> EsatlsError:
-        name = "standard output" if self.path is None else self.name
-        return EsatlsError(f"{name}: cannot be written: {problem.strerror}")
+            raise unwritable(self.path and self.name, error) from error
 
     def _finish(self, *, complete: bool) -> None:
         """Move a complete file to its place, or remove an incomplete one."""
