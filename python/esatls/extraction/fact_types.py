@@ -334,6 +334,11 @@ def position(name: str, *types: type[Any]) -> int:
     return int(found)
 
 
+PEER = position("peer_ip", ConnectionOpened)
+PARENT = position("parent_mid", Lineage)
+"""Positions that several modules read: of the peer in an opening, and of the message that another one was made from."""
+
+
 def named(fact: Fact) -> Any:
     """Return a fact as its named type."""
     return FACT_TYPES[fact[CODE]](*fact)

@@ -6,7 +6,7 @@ import math
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, TIME, Lineage, position
+from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, PARENT, TIME
 from esatls.verdicts.facts import LONG_AGO, OPENS, refs
 from esatls.verdicts.lives import LATE_LINEAGE
 from esatls.verdicts.message import Message
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from esatls.follow.open_ids import OpenHost
     from esatls.lines.clock import Time
     from esatls.verdicts.facts import Ref
-
-_PARENT = position("parent_mid", Lineage)
 
 
 class NeededFacts:
@@ -91,5 +89,5 @@ class NeededFacts:
 
     def _made_from(self, child: str, mid: str) -> Time:
         """Return the latest time at which a message was made from another one; without a time, it may be now."""
-        times = [fact[TIME] for fact in self.held.messages[child].facts if fact[CODE] in MAKES and fact[_PARENT] == mid]
+        times = [fact[TIME] for fact in self.held.messages[child].facts if fact[CODE] in MAKES and fact[PARENT] == mid]
         return math.inf if None in times else max(times, default=math.inf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, MessageFinished, position
+from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, PARENT, RECEIVING, TIME, MessageFinished, position
 from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
 from esatls.verdicts.facts import ENDS, INTERNAL, OPENS, bears_witness, passes, refs
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.message import Message
 
 _END = position("message_end", MessageFinished)
-_PARENT = position("parent_mid", Lineage)
 _FEW = 6
 """So many uses of one connection are kept without checking whether some can be dropped."""
 _MOST_OPENINGS = 10
@@ -243,9 +242,9 @@ class OpenHost:
     def accept_parents(self, item: OpenMessage) -> None:
         """Keep that the messages that one was made from were accepted; it will not need them any more, nor show it."""
         for fact in item.facts:
-            parent = self.messages.get(fact[_PARENT]) if fact[CODE] in MAKES - INTERNAL else None
+            parent = self.messages.get(fact[PARENT]) if fact[CODE] in MAKES - INTERNAL else None
             if parent is not None and parent.behind is None and parent.emitted != "finished":
-                parent.facts["message_accepted", fact[TIME], fact[_PARENT], None] = None
+                parent.facts["message_accepted", fact[TIME], fact[PARENT], None] = None
 
     def knows(self, mid: str, heritages: Heritages) -> None:
         """Keep what a message passes on to its children, until a line comes that may change it."""

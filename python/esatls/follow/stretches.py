@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, TIME, ConnectionOpened, position
+from esatls.extraction.fact_types import CODE, PEER, TIME
 from esatls.verdicts.facts import bears_witness, order
 from esatls.verdicts.lives import OPENED, SAME_OPENING, starts
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 _ANY_SILENCE = float("inf")
-_PEER = position("peer_ip", ConnectionOpened)
 
 Part = tuple[list["Fact"], list["Fact"]]
 
@@ -57,9 +56,9 @@ class Stretches:
         if not self.has_place(fact):
             return False
         if fact[CODE] in OPENED:
-            if self.cuts and (time, bool(fact[_PEER])) < (self.opened[0][TIME], bool(self.opened[0][_PEER])):
+            if self.cuts and (time, bool(fact[PEER])) < (self.opened[0][TIME], bool(self.opened[0][PEER])):
                 return False
-            if self.opened and time > self.last and (time > self.last + SAME_OPENING or fact[_PEER] != self.opened[-1][_PEER]):
+            if self.opened and time > self.last and (time > self.last + SAME_OPENING or fact[PEER] != self.opened[-1][PEER]):
                 self._cut([*self.opened, fact])
             self.opened.append(fact)
             self.last = max(self.last, time)

@@ -12,6 +12,7 @@ from esatls.compiled import module
 from esatls.extraction.fact_types import DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.verdicts import ordinary, shapes
+from esatls.verdicts.facts import INTERNAL, TRIES
 from esatls.verdicts.records import OF_THE_PEER, OF_TLS
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ def rule_of(code: str) -> _Rule | None:
         Flag.SEEN: rule.is_seen,
         Flag.STARTS: code in ("message_started", "connection_opened"),
         Flag.BEGINS: code in ("message_started", "connection_opened", *ordinary.LINEAGE),
-        Flag.INHERITS: code in ordinary.LINEAGE and code not in shapes.INTERNAL,
+        Flag.INHERITS: code in ordinary.LINEAGE and code not in INTERNAL,
         Flag.ACCEPTS: code in shapes.ACCEPTED or ordinary.WENT_OVER in rule.values,
         Flag.CLOSES: code == "connection_closed",
         Flag.SENDS: code == "message_sender",
-        Flag.PASSES: code not in shapes.TRIES and code not in shapes.INTERNAL,
+        Flag.PASSES: code not in TRIES and code not in INTERNAL,
         Flag.OWNS: ordinary.OWNER in rule.values,
     }
     named = _NAMED.get(rule.values[0])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING, TlsRead
-from esatls.verdicts.connection import ATTEMPTS, is_over_tls
+from esatls.extraction.fact_types import CODE, KEY, MAKES, RECEIVING
+from esatls.verdicts.connection import ATTEMPTS, Rest
 from esatls.verdicts.record_types import DeliveryRecord, MessageRecord
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid:
     evidence = frozenset(connection.evidence(verdict, is_stated=is_stated, records=connection.records_of(mid)))
     codes = {fact[CODE] for fact in evidence}
     if codes == {"tls_read"}:
-        evidence = frozenset(fact for fact in evidence if is_over_tls(TlsRead(*fact), passage.time, mid))
+        evidence = frozenset(fact for fact in evidence if Rest((fact,)).shows_tls(passage.time, mid))
     if verdict == "unknown":
         if connection.opened is None:
             return "the log does not show the opening of the connection", evidence

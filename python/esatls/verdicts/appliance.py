@@ -10,6 +10,7 @@ from esatls.extraction.fact_types import (
     KEY,
     MAKES,
     MESSAGES,
+    PARENT,
     RECEIVING,
     TIME,
     Consolidated,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 _ICID = position("icid", MessageStarted, MessageSender, MessageRecipient, Consolidated)
 _DCID = position("dcid", Delivery, Try)
 _DCID_STATED = position("dcid", Consolidated)
-_PARENT = position("parent_mid", Lineage)
 _OF_THE_VERDICT = ("received_tls_version", "received_tls_cipher", "received_reason", "received_conflict", "received_witness")
 
 
@@ -113,7 +113,7 @@ class Appliance:
     def _note_children(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
             if fact[CODE] in MAKES and fact[CODE] not in INTERNAL:
-                self._made.setdefault(fact[_PARENT], []).append(fact)
+                self._made.setdefault(fact[PARENT], []).append(fact)
 
     def _note_uses(self, message: Message, *, is_given_up: bool = False) -> None:
         receiving, delivery = self.uses

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, position
+from esatls.extraction.fact_types import CODE, DELIVERY, KEY, MAKES, MESSAGES, PARENT, RECEIVING, TIME
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, Own, decisive, own_connections, own_messages, together, with_descendants
 from esatls.verdicts.facts import Facts, Ref, have_witnesses, refs
 from esatls.verdicts.lives import in_question, life_at
-from esatls.verdicts.records import connection_record, message_record
+from esatls.verdicts.records import connection_record, message_record, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.closure import Known, Stores
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
-
-_PARENT = position("parent_mid", Lineage)
 
 
 class Life(NamedTuple):
@@ -85,7 +83,7 @@ def _lives(gathered: _Gathered, appliance: Appliance, own: Own, mids: Iterable[s
     for mid, message in own_messages(appliance, own, mids):
         yield Life((MESSAGES, mid), message_record(appliance, message), message.first, message.last)
     for (side, key), connection in own_connections(appliance, own, connections):
-        times = [fact[TIME] for known in (connection.facts, connection.uses) for fact in known if fact[TIME] is not None]
+        times = times_of(connection)
         stated = [fact[TIME] for fact in gathered.stated[side].get(key, ()) if appliance.connection(side, key, fact[TIME]) is connection]
         last = max((*times, *(time for time in stated if time is not None)), default=None)
         yield Life((side, key), connection_record(appliance, key, connection), min(times, default=None), last)
@@ -176,7 +174,7 @@ class _Gathered(Judged):
         for child in self.made.get(mid, ()):
             for fact in self.appliance.stores[MESSAGES][child]:
                 # a message that a quarantine releases may be made from an earlier life
-                if fact[CODE] in MAKES and fact[_PARENT] == mid and (fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
+                if fact[CODE] in MAKES and fact[PARENT] == mid and (fact[CODE] == "released" or life_at(begins, fact[TIME]) in wanted):
                     self._ask((MESSAGES, child), fact[TIME])
                     found.add(child)
         return found

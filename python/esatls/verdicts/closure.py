@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, RECEIVING, TIME, Fact, Lineage, named, position
+from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, PARENT, RECEIVING, TIME, Fact, named
 from esatls.verdicts import lives
 from esatls.verdicts.facts import OPENS, Ref, Store, bears_witness, order, passes, refs
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.message import Message
 
 Stores = tuple[Store, Store, Store]
-_PARENT = position("parent_mid", Lineage)
 Own = dict[tuple[str, int, str], set["Time | None"]]
 """By appliance, store and id: the times of the facts that belong to the lives to be judged. All other facts are only needed beside these."""
 
@@ -60,8 +59,8 @@ class Judged(Known):
         """By ICID and by DCID: the consolidated events that name it. Mail of their messages need not have passed over it: it may decide on a failed attempt."""
         for mid, known in appliance.stores[MESSAGES].items():
             for fact in known:
-                if fact[CODE] in MAKES and fact[_PARENT] is not None:
-                    self.made.setdefault(fact[_PARENT], []).append(mid)
+                if fact[CODE] in MAKES and fact[PARENT] is not None:
+                    self.made.setdefault(fact[PARENT], []).append(mid)
                 elif fact[CODE] == "cef":
                     for side, key in refs(fact):
                         self.stated[side].setdefault(key, []).append(fact)
@@ -139,7 +138,7 @@ def _add_beginnings(known: Known, messages: Store, made: Iterable[str]) -> None:
     """Add the beginnings of the messages that some were made from: without these, they may be taken for children of an earlier message with the same MID."""
     todo = [*made]
     while todo:
-        for parent in {fact[_PARENT] for fact in messages[todo.pop()] if fact[CODE] in MAKES}:
+        for parent in {fact[PARENT] for fact in messages[todo.pop()] if fact[CODE] in MAKES}:
             begun = [] if parent is None or parent in messages else [fact for fact in known.facts(MESSAGES, parent) if fact[CODE] in OPENS]
             if begun:
                 messages[parent] = begun

@@ -16,6 +16,7 @@ from esatls.extraction.fact_types import (
     CODE,
     DELIVERY,
     KEY,
+    PEER,
     RECEIVING,
     TIME,
     TRACKING,
@@ -48,7 +49,6 @@ ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
 """Codes of facts that say that TLS was tried or wanted, and did not come up."""
 
 _SURE = frozenset({"encrypted", "cleartext", "failed"})
-_PEER = position("peer_ip", ConnectionOpened)
 _PEER_HOST = position("peer_host", ConnectionOpened)
 _VERSION = position("tls_version", TlsSuccess)
 _CIPHER = position("tls_cipher", TlsSuccess)
@@ -166,6 +166,10 @@ class Rest:
             else:
                 self.other = self.other or one
 
+    def shows_tls(self, time: Time | None, mid: str | None) -> bool:
+        """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
+        return bool(self.reads) and ((mid is not None and mid in self.reads) or time is None or _second(time) >= self.read_from)
+
 
 _NOTHING_ELSE = Rest(())
 _NOTHING_OWN: dict[str, Statement] = {}
@@ -207,7 +211,7 @@ class Connection:
                     opened = fact
                 elif fact != opened:
                     one_life = False
-                    disputed |= bool(fact[_PEER] and opened[_PEER] and fact[_PEER] != opened[_PEER])
+                    disputed |= bool(fact[PEER] and opened[PEER] and fact[PEER] != opened[PEER])
                     opened = earlier(fact, opened)
             elif code == "tls_success":
                 success = fact if success is None else earlier(fact, success)
@@ -314,11 +318,6 @@ class Connection:
         """Return what consolidated events state for one message: a sender may start TLS between two messages, a delivery starts it before all."""
         return self.own.get(mid or "", None if self.side == RECEIVING else self.rest.stated)
 
-    def _is_read(self, time: Time | None, mid: str | None) -> bool:
-        """Tell whether a line shows that TLS was up for mail (`is_over_tls`)."""
-        rest = self.rest
-        return bool(rest.reads) and ((mid is not None and mid in rest.reads) or time is None or _second(time) >= rest.read_from)
-
     def _by_text(self, time: Time | None, mid: str | None) -> View:
         if self.is_disputed:
             return View("unknown")
@@ -326,7 +325,7 @@ class Connection:
             return self.up
         rest = self.rest
         unverified, attempt, other, socket = rest.unverified, rest.attempt, rest.other, rest.late_socket
-        is_read = self._is_read(time, mid)
+        is_read = rest.shows_tls(time, mid)
         if unverified is not None and _when(unverified.time, time) != _AFTER:
             return View("unknown", reason=unverified.tls_reason)
         if attempt is not None:
@@ -492,7 +491,7 @@ class Connection:
             version,
             cipher,
             reason,
-            None if opened is None else opened[_PEER],
+            None if opened is None else opened[PEER],
             None if opened is None else opened[_PEER_HOST],
             (None if success is None else success[_DOMAIN]) or (None if error is None else error.tls_domain),
             conflict,
@@ -563,11 +562,6 @@ def _when(time: Time | None, mail: Time | None) -> int:
         return _SAME_SECOND
     one, other = _second(time), _second(mail)
     return _BEFORE if one < other else _AFTER if one > other else _SAME_SECOND
-
-
-def is_over_tls(read: TlsRead, time: Time | None, mid: str | None) -> bool:
-    """Tell whether a line shows that TLS was up for mail: its own data was read over TLS, or that of another message by then."""
-    return (read.mid == mid and mid is not None) or _when(read.time, time) != _AFTER
 
 
 def stated_of(side: int, event: Consolidated) -> tuple[str | None, str | None, str | None]:

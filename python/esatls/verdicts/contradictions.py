@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
-from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, RECEIVING, TIME, ConnectionOpened, MessageStarted, position
+from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, PEER, RECEIVING, TIME, MessageStarted, position
 from esatls.lines.clock import rfc3339
 from esatls.verdicts.facts import ENDS
 
@@ -39,7 +39,6 @@ MOST = 10_000
 _NAMES = {RECEIVING: "ICID", DELIVERY: "DCID", MESSAGES: "MID"}
 _OPENS = {RECEIVING: "connection_opened", DELIVERY: "connection_opened", MESSAGES: "message_started"}
 _ENDS = {RECEIVING: {"connection_closed"}, DELIVERY: {"connection_closed"}, MESSAGES: ENDS}
-_PEER = position("peer_ip", ConnectionOpened)
 _ICID = position("icid", MessageStarted)
 
 
@@ -118,7 +117,7 @@ class Contradictions:
 
 
 def _taken(store: int, key: str, facts: Iterable[Fact]) -> Iterator[Taken]:
-    place = _ICID if store == MESSAGES else _PEER
+    place = _ICID if store == MESSAGES else PEER
     opened = sorted({(fact[TIME], fact[place]) for fact in facts if fact[CODE] == _OPENS[store] and fact[TIME] is not None and fact[place] not in (None, "0")})
     ended = sorted(fact[TIME] for fact in facts if fact[CODE] in _ENDS[store] and fact[TIME] is not None)
     for (first, one), (second, other) in zip(opened, opened[1:]):

@@ -82,7 +82,8 @@ def _encoder() -> Callable[[Any], str]:
     return lambda value: "".join(write(value, 0))
 
 
-_dump = _encoder()
+dump = _encoder()
+"""Writes plain values as a line of JSON."""
 
 
 class Facts:
@@ -220,7 +221,7 @@ class Facts:
 
     def dumps(self) -> list[str]:
         """Return the facts as lines of JSON, one per id, for another process: `[host, store, key, [fact, ...]]`."""
-        return [_dump((host, number, key, facts)) for host, stores in self.hosts.items() for number, store in enumerate(stores) for key, facts in store.items()]
+        return [dump((host, number, key, facts)) for host, stores in self.hosts.items() for number, store in enumerate(stores) for key, facts in store.items()]
 
     def loads(self, lines: Iterable[str]) -> None:
         """Merge lines that `dumps` wrote. Raises `ValueError` for any other line."""

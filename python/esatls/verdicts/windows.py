@@ -19,10 +19,10 @@ import json
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, RECEIVING, TIME, Lineage, position
+from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, PARENT, RECEIVING, TIME
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, own_connections, own_messages, together, with_ancestors, with_descendants
-from esatls.verdicts.facts import ENDS, OPENS, Facts, Ref, Store, refs
+from esatls.verdicts.facts import ENDS, OPENS, Facts, Ref, Store, dump, refs
 from esatls.verdicts.hosts import appliances
 from esatls.verdicts.records import connection_record, message_record
 
@@ -39,8 +39,6 @@ TAIL = 60
 """Seconds for which a window must go on after the last line about what is over: lines may be late."""
 AFTER_EVENT = 600
 """The same for messages and connections with a consolidated event: another one may come when everything else is over."""
-
-_PARENT = position("parent_mid", Lineage)
 
 
 class Window(NamedTuple):
@@ -103,7 +101,7 @@ class Carried:
         for host, stores in self.facts.hosts.items():
             for store, ids in enumerate(stores):
                 keys = {*ids, *(key for name, number, key in self.own if (name, number) == (host, store))}
-                lines += [_dump((host, store, key, [*set(ids.get(key, ()))], [*self.own.get((host, store, key), ())])) for key in keys]
+                lines += [dump((host, store, key, [*set(ids.get(key, ()))], [*self.own.get((host, store, key), ())])) for key in keys]
         return lines
 
     def loads(self, lines: Iterable[str]) -> None:
@@ -121,9 +119,6 @@ class Carried:
                 self.own.setdefault((host, store, key), set()).update(own)
         except (TypeError, LookupError, ValueError) as error:
             raise ValueError(f"not a row of carried facts: {line[:80]}") from error
-
-
-_dump = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Closed(NamedTuple):
@@ -245,7 +240,7 @@ class _Part:
             for ref in refs(fact):
                 if (ref[0] == RECEIVING and ref not in complete) or (ref[0] == MESSAGES and not messages.get(ref[1])):
                     return False
-            if fact[CODE] == "released" and not any(other[CODE] == "message_quarantined" for other in messages.get(fact[_PARENT], ())):
+            if fact[CODE] == "released" and not any(other[CODE] == "message_quarantined" for other in messages.get(fact[PARENT], ())):
                 return False
         return True
 

@@ -11,12 +11,12 @@ of a record. `example` has the general code judge an example of a part, `links` 
 """
 
 from esatls.verdicts.shapes.judge import Judge
-from esatls.verdicts.shapes.layout import ACCEPTED, INTERNAL, ORDER, SORTS, TRIES
+from esatls.verdicts.shapes.layout import ACCEPTED, ORDER, SORTS
 from esatls.verdicts.shapes.links import Used, link, shown_in_brief
 from esatls.verdicts.shapes.templates import FIRST_OWN, LINK_PART, LISTED, MOST_LISTED, OWN, TRY_PART, Dump, Fragment, Shapes, Text
 from esatls.verdicts.shapes.tries import placed_tries
 
 __all__ = [
-    "ACCEPTED", "FIRST_OWN", "INTERNAL", "LINK_PART", "LISTED", "MOST_LISTED", "ORDER", "OWN", "SORTS", "TRIES", "TRY_PART", "Dump", "Fragment", "Judge",
+    "ACCEPTED", "FIRST_OWN", "LINK_PART", "LISTED", "MOST_LISTED", "ORDER", "OWN", "SORTS", "TRY_PART", "Dump", "Fragment", "Judge",
     "Shapes", "Text", "Used", "link", "placed_tries", "shown_in_brief",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from esatls.lines.clock import rfc3339
 from esatls.verdicts import grouping
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.deliveries import deliveries_of
+from esatls.verdicts.facts import INTERNAL, TRIES
 from esatls.verdicts.grouping import only
 from esatls.verdicts.inheritance import listed
 from esatls.verdicts.ordinary import (
@@ -30,7 +31,7 @@ from esatls.verdicts.ordinary import (
     WENT_OVER,
 )
 from esatls.verdicts.records import message_record
-from esatls.verdicts.shapes.layout import INTERNAL, SORTS, TRIES
+from esatls.verdicts.shapes.layout import SORTS
 from esatls.verdicts.shapes.templates import DOMAIN, FIRST, HOST, LAST, LISTED, MID, MOST_LISTED, SENDER, Fragment, Text
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from esatls.extraction.fact_types import KEY, TIME, Fact
 from esatls.verdicts.ordinary import (
     ABSENT,
     DISTINCT,
-    ENDS,
     ENVELOPE,
     LINEAGE,
     LITERAL,
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 Get = Callable[["Sequence[Any]"], tuple[Any, ...]]
 
-INTERNAL = ("notification", "bounce")
-TRIES = frozenset(ENDS) - {"delivery_done"}
 ACCEPTED = frozenset({"message_accepted", "message_quarantined"})
 SORTS = {code: lru_cache(maxsize=4096)(rule.sort) for code, rule in RULES.items() if rule.sort is not None}
 ORDER = {code: rank for rank, code in enumerate(dict.fromkeys((*RECEIVED, *ENVELOPE, *RULES)))}

@@ -6,15 +6,14 @@ from itertools import chain
 from math import floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esatls.extraction.fact_types import CODE, DELIVERY, MAKES, MESSAGES, RECEIVING, TIME, Lineage, MessageSender, position
+from esatls.extraction.fact_types import CODE, DELIVERY, MAKES, MESSAGES, PARENT, RECEIVING, TIME, MessageSender, position
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import is_own
-from esatls.verdicts.facts import LONG_AGO, passes, refs
+from esatls.verdicts.facts import INTERNAL, LONG_AGO, TRIES, passes, refs
 from esatls.verdicts.inheritance import listed
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.ordinary import RULES
-from esatls.verdicts.shapes.layout import INTERNAL, TRIES
 from esatls.verdicts.shapes.templates import LISTED
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.shapes.templates import Shapes, Told
     from esatls.verdicts.shapes.tries import Try
 
-_PARENT = position("parent_mid", Lineage)
 _SENDER = position("sender", MessageSender)
 STAMPS = Stamps()
 _NEVER = float("inf")
@@ -155,7 +153,7 @@ class Parts:
         """Note what a message that is not ordinary names."""
         for fact in facts:
             if fact[CODE] in MAKES:
-                self._note_origin(fact[CODE], fact[TIME], fact[_PARENT])
+                self._note_origin(fact[CODE], fact[TIME], fact[PARENT])
             for side, key in refs(fact):
                 if side != MESSAGES:
                     self._meet(side, key, fact[TIME], passes(fact))

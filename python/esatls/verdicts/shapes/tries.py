@@ -7,8 +7,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Optional
 
 from esatls.extraction.fact_types import CODE
+from esatls.verdicts.facts import TRIES
 from esatls.verdicts.message import rids_of
-from esatls.verdicts.shapes.layout import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
