@@ -64,6 +64,15 @@ class Run:
         return [record["mid"] for record in self.records()]
 
 
+def sizes(held: Held) -> dict[str, int]:
+    """Return how many ids are in each queue, and how many facts are held in total (`facts`)."""
+    facts = 0
+    for host in held.hosts.values():
+        facts += sum(len(item.facts) + len(item.fresh) for item in host.messages.values())
+        facts += sum(len(item.facts) + len(item.kept) for side in host.connections for item in side.values())
+    return {**{name: len(queue) for name, queue in held.queues.items()}, "facts": facts}
+
+
 def whole(lines: Iterable[str], *, host: str | None = None) -> list[str]:
     """Return what `esatls messages` says of a whole log."""
     facts = Facts()

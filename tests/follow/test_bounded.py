@@ -8,7 +8,7 @@ import pytest
 from esatls.follow.held import LINGER, Limits
 from esatls.follow.held_json import freeze
 
-from tests.follow.support import Run
+from tests.follow.support import Run, sizes
 from tests.traffic import Line, generate, render
 
 _SECOND = 1709632800
@@ -42,14 +42,14 @@ def test_many_messages() -> None:
     for number in range(6_000):
         run.read(render(message(number + 1, number // 2), "nested_native"))
         if number % 500 == 0:
-            most = max(most, sum(size for name, size in run.held.sizes().items() if name != "facts"))
+            most = max(most, sum(size for name, size in sizes(run.held).items() if name != "facts"))
     a_second = 2 * 3  # a message and its two connections
     assert most < a_second * (LINGER + 30)
     assert len(run.told) > 5_900
     run.held.pass_time(10_000)
     run.stream.end()
     run.held.pass_time(20_000)
-    assert not any(run.held.sizes().values())
+    assert not any(sizes(run.held).values())
     assert (run.held.hosts, run.held.clock.shifts) == ({}, {})
     frozen = freeze(run.held)
     del frozen["shapes"]  # the names of values, the same in every checkpoint
@@ -63,9 +63,9 @@ def test_one_connection_for_all() -> None:
     for number in range(1, 3_001):
         lines += [line(number, f"Start MID {number} ICID 5"), line(number, f"Message finished MID {number} done")]
     run.read(render(lines, "nested_native"))
-    sizes = run.held.sizes()
-    assert sizes["connected"] == 1
-    assert sizes["emitted"] <= LINGER + 2
+    found = sizes(run.held)
+    assert found["connected"] == 1
+    assert found["emitted"] <= LINGER + 2
     assert len(run.held.hosts["esa1"].connections[0]["5"].kept) < 10
     assert {record["received"] for record in run.records()} == {"cleartext"}
 
@@ -74,9 +74,9 @@ def test_messages_that_never_end() -> None:
     """Where more is open than can be held, the oldest is told as it stands."""
     run = Run(Limits(most=100))
     run.read(render((line(number, f"Start MID {number} ICID 5") for number in range(1, 1001)), "nested_native"))
-    sizes = run.held.sizes()
-    assert sizes["open"] <= 101
-    assert sizes["facts"] < 1000
+    found = sizes(run.held)
+    assert found["open"] <= 101
+    assert found["facts"] < 1000
     assert run.mids() == list(range(1, 1 + len(run.told)))
     assert len(run.told) >= 898
     assert not any(record["finished"] for record in run.records())
@@ -105,7 +105,7 @@ def test_ids_that_are_used_again_and_again() -> None:
     run = Run()
     for number in range(2_000):
         run.read(render(message(1, number * 30), "nested_native"))
-    assert run.held.sizes()["facts"] < 300
+    assert sizes(run.held)["facts"] < 300
     assert len(run.end().told) == 2_000
 
 
@@ -145,7 +145,7 @@ def test_quarantines_are_bounded() -> None:
             line(number * 20, f"Message finished MID {number} done"),
         ]
     run.read(render(lines, "nested_native"))
-    assert run.held.sizes()["remembered"] == 100
+    assert sizes(run.held)["remembered"] == 100
     assert len(run.told) == 999
 
 
@@ -164,7 +164,7 @@ def test_silent_traffic_is_forgotten() -> None:
     run.stream.end()
     for months in range(1, 5):
         run.held.pass_time(months * 31 * 86400)
-    assert not any(run.held.sizes().values())
+    assert not any(sizes(run.held).values())
     assert run.held.hosts == {}
 
 

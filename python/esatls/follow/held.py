@@ -212,14 +212,6 @@ class Held:
         """Return how many messages wait for their record to be emitted."""
         return len(self._not_emitted("settling", "open", "parked"))
 
-    def sizes(self) -> dict[str, int]:
-        """Return how many ids are in each queue, and how many facts are held in total (`facts`)."""
-        facts = 0
-        for host in self.hosts.values():
-            facts += sum(len(item.facts) + len(item.fresh) for item in host.messages.values())
-            facts += sum(len(item.facts) + len(item.kept) for side in host.connections for item in side.values())
-        return {**{name: len(queue) for name, queue in self.queues.items()}, "facts": facts}
-
     # facts
 
     def _connection(self, host: str, side: int, key: str, fact: Fact) -> None:
