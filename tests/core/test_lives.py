@@ -180,12 +180,13 @@ def test_a_start_that_is_seen_twice_after_its_lineage_is_one() -> None:
         assert [(record["mid"], record["first_seen"], record["last_seen"]) for record in messages] == [(2, rfc3339(START), rfc3339(START + 9))]
 
 
-def test_a_finished_message_does_not_go_on_the_next_month() -> None:
-    """What comes a month after the end of a message is about another one, whose start is not in view."""
+@pytest.mark.parametrize("rest", [(), ((30 * DAY, 'MID 1 quarantined to "Policy" (x)'),), ((-DAY, "Start MID 1 ICID 4"), (-DAY, "EUQ: Quarantined MID 1"))])
+def test_a_finished_message_does_not_go_on_the_next_month(rest: tuple[tuple[int, str], ...]) -> None:
+    """What comes a month after the end of a message is about another one, whose start is not in view, whichever other message had its id in a quarantine."""
     messages = log(
         (0, OPEN), (1, "Start MID 1 ICID 5"), (2, "Message finished MID 1 done"),
-        (30 * DAY, "Message done DCID 6 MID 1 to RID [0]"), (30 * DAY, "Message finished MID 1 done"),
-    )[1]  # fmt: skip
+        (30 * DAY, "Message done DCID 6 MID 1 to RID [0]"), (30 * DAY, "Message finished MID 1 done"), *rest,
+    )[1][-2:]  # fmt: skip
     assert [(record["received"], record["delivered"], record["last_seen"]) for record in messages] == [
         ("cleartext", "none", rfc3339(START + 2)),
         ("unknown", "unknown", rfc3339(START + 30 * DAY)),

@@ -29,7 +29,7 @@ CONNECTION_SILENCE = 24 * 3600
 MESSAGE_SILENCE = 180 * 24 * 3600
 """The same for messages: quarantines keep them for months."""
 FINISHED_SILENCE = 24 * 3600
-"""The same for messages that were finished and never in a quarantine, from which even a finished one may be delivered."""
+"""The same for messages that were finished and not in a quarantine before, from which even a finished one may be delivered."""
 
 OPENED = frozenset({"connection_opened"})
 """Codes of facts that a connection begins with."""
@@ -49,10 +49,9 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
     spoken: list[Time] = []
     opened: list[tuple[Time, bool, str]] = []
     ended: list[Time] = []
-    quarantined = False
+    rested: list[Time] = []
     for fact in facts:
         code, time = fact[CODE], fact[TIME]
-        quarantined |= code == "message_quarantined"
         if time is not None:
             times.append(time)
             # a consolidated event is written when its message leaves, perhaps days after the connection
@@ -62,15 +61,20 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
                 opened.append((time, code in MAKES, (fact[_PEER] or "") if code == "connection_opened" else ""))
             elif code == "message_finished":
                 ended.append(time)
+            elif code == "message_quarantined":
+                rested.append(time)
     if not times:
         return []
     opened.sort()
     begins = _openings(opened)
     spoken.sort()
-    ended = [] if quarantined else sorted(ended)
+    ended.sort()
+    rested.sort()
     began = [time for time, _, _ in opened]
     silences = [
-        after for before, after in zip(spoken, spoken[1:]) if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, began))
+        after
+        for before, after in zip(spoken, spoken[1:])
+        if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, began) and not _rests(before, rested, begins))
     ]
     # lines of its second may come before the only opening
     if not silences and len(begins) < 2 and (not begins or min(times) >= begins[0]):
@@ -108,6 +112,12 @@ def _is_over(time: Time, ended: Sequence[Time], began: Sequence[Time]) -> bool:
     """Tell whether a message was finished by a time, and not opened since."""
     end = _latest(ended, time)
     return end != float("-inf") and _latest(began, time) <= end
+
+
+def _rests(time: Time, rested: Sequence[Time], begins: Sequence[Time]) -> bool:
+    """Tell whether the message that has an id at a time was in a quarantine by then; a later line may be about another one, whose start is not in view."""
+    known = _latest(rested, time)
+    return known != float("-inf") and known >= _latest(begins, time)
 
 
 def life_at(begins: Sequence[Time], time: Time | None) -> int:
