@@ -300,6 +300,38 @@ def test_quarantined() -> None:
     assert run.records()[1]["received_from_mid"] == 14
 
 
+@pytest.mark.parametrize("begun", [RECEIVED, ((1, "MID 14 queued for delivery"),)])
+def test_finished_into_a_quarantine(begun: tuple[tuple[int, str], ...]) -> None:
+    """A message that the appliance calls finished as it goes to a quarantine is written again once it is released and delivered, and not again after that."""
+    texts = (
+        *begun,
+        (2, 'MID 14 quarantined to "Outbreak" (Outbreak rule:OUTBREAK_0001)'),
+        (2, "Message finished MID 14 done"),
+        (2, "ICID 5 close"),
+        *(other(seconds) for seconds in range(3, 3600, 60)),
+        (3600, 'MID 14 released from quarantine "Outbreak" (manual) t=3598'),
+        (3600, "MID 14 released from all quarantines"),
+        *((3600 + seconds, text) for seconds, text in DELIVERED),
+        *(other(seconds) for seconds in range(3610, 3700)),
+    )
+    lines = stamped(*texts)
+    run, again = Run().read(lines[:60]), Run()
+    again.stream.restore(run.stream.state())
+    thaw(again.held, json.loads(json.dumps(freeze(run.held))))
+    again.read(lines[60:])
+    assert [(record["delivered"], record["finished"]) for record in run.records()] == [("none", True)]
+    assert again.told == whole(lines)
+    again.read(stamped((3700, "Message done DCID 9 MID 14 to RID [0]")))
+    if begun == RECEIVED:
+        # another message with the same id
+        again.read(hours_on(seconds, text, hour=72) for seconds, text in texts)
+        assert [record["delivered"] for record in again.records()[1:]] == ["none", "encrypted"]
+        assert again.told[2] == whole([*lines, *(hours_on(seconds, text, hour=72) for seconds, text in texts)])[1]
+    told = len(again.told)
+    again.end()
+    assert (len(again.told), again.held.late) == (told, 1)
+
+
 @pytest.mark.parametrize("days", [2, 20])
 def test_goes_on_after_the_end(days: int) -> None:
     """What was unfinished when the input ended is written again once it is finished, also days later, and not before."""

@@ -247,12 +247,12 @@ class Held:
             else:
                 self._wait("late", host, MESSAGES, key, item)
             return
-        if item.emitted == "finished" and not item.begins_anew(fact):
+        if item.emitted == "finished" and not (item.goes_on() or item.begins_anew(fact)):
             item.fresh.append(fact)
             self._wait("late", host, MESSAGES, key, item)
             return
         if item.emitted:
-            self._reopen(host, key, item)
+            self._reopen(host, key, item, is_new=item.begins_anew(fact))
         self._learn(host, key, item, fact)
         if item.ended is None:
             self._wait("parked" if item.quarantined else "open", host, MESSAGES, key, item)
@@ -282,11 +282,11 @@ class Held:
             self._learn(host, key, item, fact)
         self._wait("settling" if item.ended is not None else "parked" if item.quarantined else "open", host, MESSAGES, key, item)
 
-    def _reopen(self, host: str, key: str, item: OpenMessage) -> None:
-        """Open a message again, because it goes on after it was emitted as unfinished, or because its id belongs to another one now."""
+    def _reopen(self, host: str, key: str, item: OpenMessage, *, is_new: bool) -> None:
+        """Open a message again, because it goes on after it was emitted, or because its id belongs to another one now (`is_new`)."""
         held = self.hosts[host]
         held.doubt(MESSAGES, key)
-        if item.emitted == "finished":
+        if item.emitted == "finished" and is_new:
             if not (item.quarantined or held.children(key)):
                 # no message needs the earlier one
                 item.facts, item.heritages = {}, None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, PARENT, RECEIVING, TIME, MessageFinished, position
 from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
-from esatls.verdicts.facts import ENDS, INTERNAL, OPENS, bears_witness, passes, refs
+from esatls.verdicts.facts import ENDS, INTERNAL, LONG_AGO, OPENS, bears_witness, order, passes, refs
 from esatls.verdicts.inheritance import opening_of
 from esatls.verdicts.lives import SAME_OPENING, split, starts_of_connection
 
@@ -154,6 +154,12 @@ class OpenMessage:
         known = known or [other[TIME] for other in self.facts if other[TIME] is not None][:1]
         return all(abs(fact[TIME] - time) > SAME_OPENING for time in known)
 
+    def goes_on(self) -> bool:
+        """Tell whether it may go on although it is finished: in a quarantine, from which it was not delivered yet."""
+        moved = [fact for fact in self.facts if fact[CODE] in ("message_quarantined", "delivery_done")]
+        last = max(moved, key=lambda fact: (LONG_AGO if fact[TIME] is None else fact[TIME], fact[CODE] == "delivery_done"), default=None)
+        return self.quarantined and last is not None and last[CODE] == "message_quarantined"
+
     def leaves(self) -> Heritages | None:
         """Return what it is known to pass on to its children."""
         return self.heritages if self.for_now is None else self.for_now
@@ -165,11 +171,15 @@ class OpenMessage:
         return {ref for fact in self.facts for ref in refs(fact)}
 
     def keep_essence(self, begins: Sequence[Time]) -> None:
-        """Keep only the facts that distinguish the messages with this id. `begins` is when these begin; their heritages have the rest."""
-        kept = [fact for fact in self.facts if fact[CODE] in OPENS or fact[CODE] == "message_quarantined" or (begins and fact[CODE] in ENDS)]
+        """Keep only the facts that distinguish the messages with this id. `begins` is when these begin; their heritages have the rest.
+
+        Of one that may go on, it also matters when it was first seen, and that it was finished or delivered.
+        """
+        codes = {*OPENS, "message_quarantined", *(ENDS if begins or self.quarantined else ()), *({"delivery_done"} if self.quarantined else ())}
+        kept = [fact for fact in self.facts if fact[CODE] in codes]
         for own in split([*self.facts], begins).values():
-            if set(kept).isdisjoint(own):
-                kept.append(own[0])
+            if self.quarantined or set(kept).isdisjoint(own):
+                kept.append(min(own, key=lambda fact: (fact[CODE] == "message_accepted", order(fact))))
         self.facts = dict.fromkeys(kept)
 
     def note_past(self) -> None:
@@ -179,6 +189,9 @@ class OpenMessage:
 
     def was_emitted(self, message: Message) -> bool:
         """Tell whether the record of one of the messages with this id was already emitted as finished."""
+        if self.quarantined and self.past is not None and message.last is not None and message.last > self.past[1]:
+            # it has gone on since
+            return False
         opening = opening_of(message)
         if opening is not None:
             return self.heritages is not None and opening in self.heritages
