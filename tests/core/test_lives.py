@@ -180,7 +180,15 @@ def test_a_start_that_is_seen_twice_after_its_lineage_is_one() -> None:
         assert [(record["mid"], record["first_seen"], record["last_seen"]) for record in messages] == [(2, rfc3339(START), rfc3339(START + 9))]
 
 
-@pytest.mark.parametrize("rest", [(), ((30 * DAY, 'MID 1 quarantined to "Policy" (x)'),), ((-DAY, "Start MID 1 ICID 4"), (-DAY, "EUQ: Quarantined MID 1"))])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        (),
+        ((30 * DAY, 'MID 1 quarantined to "Policy" (x)'),),
+        ((-DAY, "Start MID 1 ICID 4"), (-DAY, "EUQ: Quarantined MID 1")),
+        ((1, "EUQ: Quarantined MID 1"), (30 * DAY, "MID 1 ICID 5 From: <alice@example.net>")),
+    ],
+)
 def test_a_finished_message_does_not_go_on_the_next_month(rest: tuple[tuple[int, str], ...]) -> None:
     """What comes a month after the end of a message is about another one, whose start is not in view, whichever other message had its id in a quarantine."""
     messages = log(

@@ -10,7 +10,8 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CEF, CODE, MAKES, TIME, ConnectionOpened, position
+from esatls.extraction.fact_types import CEF, CODE, MAKES, TIME, ConnectionOpened, MessageRecipient, MessageSender, position
+from esatls.verdicts.facts import MENTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from esatls.lines.clock import Time
 
 _PEER = position("peer_ip", ConnectionOpened)
+_ICID = position("icid", MessageSender, MessageRecipient)
 
 SAME_OPENING = 5
 """Seconds within which two opening lines are one opening: with the timestamps of two collectors, or a start and its lineage line."""
@@ -29,7 +31,7 @@ CONNECTION_SILENCE = 24 * 3600
 MESSAGE_SILENCE = 180 * 24 * 3600
 """The same for messages: quarantines keep them for months."""
 FINISHED_SILENCE = 24 * 3600
-"""The same for messages that were finished and not in a quarantine before, from which even a finished one may be delivered."""
+"""The same for messages that were finished and not in a quarantine before, from which even a finished one may be delivered; and before lines of receiving."""
 
 OPENED = frozenset({"connection_opened"})
 """Codes of facts that a connection begins with."""
@@ -50,6 +52,7 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
     opened: list[tuple[Time, bool, str]] = []
     ended: list[Time] = []
     rested: list[Time] = []
+    received: set[Time] = set()
     for fact in facts:
         code, time = fact[CODE], fact[TIME]
         if time is not None:
@@ -63,6 +66,8 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
                 ended.append(time)
             elif code == "message_quarantined":
                 rested.append(time)
+            elif code in MENTIONS and fact[_ICID] not in (None, "0"):
+                received.add(time)
     if not times:
         return []
     opened.sort()
@@ -74,7 +79,8 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
     silences = [
         after
         for before, after in zip(spoken, spoken[1:])
-        if after - before > silence or (after - before > FINISHED_SILENCE and _is_over(before, ended, began) and not _rests(before, rested, begins))
+        if after - before > silence
+        or (after - before > FINISHED_SILENCE and (after in received or (_is_over(before, ended, began) and not _rests(before, rested, begins))))
     ]
     # lines of its second may come before the only opening
     if not silences and len(begins) < 2 and (not begins or min(times) >= begins[0]):
