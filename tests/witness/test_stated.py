@@ -295,6 +295,28 @@ REWRITTEN = "MID 2 rewritten to MID 3 by add-footer filter 'footer'"
         ((), (PEER,), {"received": "unknown", **FROM_PEER}),
         # how the connection began is not in the log
         (("Start MID 3 ICID 5",), (f"{RECEIVED} {PEER}",), {"icid": 5, **OVER_TLS, **FROM_PEER}),
+        # that a line is missing weighs less than what the event states
+        (
+            (OPEN, "Start MID 3 ICID 5"),
+            (RECEIVED,),
+            {"icid": 5, **OVER_TLS, "received_peer_ip": "198.51.100.7", "received_conflict": "text: cleartext, cef: encrypted"},
+        ),
+        (
+            (OPEN, "Start MID 3 ICID 5"),
+            (SAYS_BOTH.format("ESATLSIn"),),
+            {"icid": 5, "received": "unknown", "received_peer_ip": "198.51.100.7", "received_conflict": "cef: encrypted, cef: cleartext"},
+        ),
+        (
+            (OPEN, "ICID 5 TLS failed: no shared cipher", "ICID 5 close", "Start MID 3 ICID 5"),
+            (RECEIVED,),
+            {
+                "icid": 5,
+                "received": "cleartext",
+                "received_reason": "no shared cipher",
+                "received_peer_ip": "198.51.100.7",
+                "received_conflict": "text: cleartext, cef: encrypted",
+            },
+        ),
         # what the log says of the peer stands
         (
             (OPEN, "Start MID 3 ICID 5"),
@@ -316,7 +338,7 @@ REWRITTEN = "MID 2 rewritten to MID 3 by add-footer filter 'footer'"
     ],
 )
 def test_event_that_names_no_connection(lines: tuple[str, ...], events: tuple[str, ...], expected: dict[str, Any]) -> None:
-    """Such an event speaks for its message alone: where the log does not know, and not against it."""
+    """Such an event speaks for its message alone: where no line of the log states how it came, and not against one that does."""
     told = [*lines, *(f"ESAMID=3 {event}" for event in events)]
     (message,) = [one for one in log(*((f"05T10:00:0{second}", text) for second, text in enumerate(told)))[1] if one["mid"] == 3]
     assert {name: value for name, value in message.items() if name.startswith("received") or name in ("icid", "mail_flow")} == expected

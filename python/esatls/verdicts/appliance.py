@@ -300,8 +300,7 @@ class Appliance:
     def _receive(self, message: Message) -> tuple[str, MessageRecord]:
         verdict, found = self.came(message)
         if message.gave_up and self.is_given_up(message):
-            for name in _OF_THE_VERDICT:
-                found.pop(name, None)  # type: ignore[misc]
+            _forget_verdict(found)
             return "none", found
         return verdict, found
 
@@ -325,7 +324,8 @@ class Appliance:
         elif begun is not None and self._is_own(MessageStarted(*begun), message):
             verdict = "internal"
         if message.records:
-            verdict = _received_by_records(verdict, message, found)
+            is_stated = icid is None or "icid" not in found or self._is_stated(icid, time, message.mid)
+            verdict = _received_by_records(verdict, message, found, is_stated=is_stated)
         if message.flow is not None:
             found["mail_flow"] = MAIL_FLOW[message.flow]
         return verdict, found
@@ -347,6 +347,11 @@ class Appliance:
         if connection.flow:
             found["mail_flow"] = connection.flow
         return verdict if verdict in ("encrypted", "cleartext") else "unknown"
+
+    def _is_stated(self, icid: str, time: Time | None, mid: str) -> bool:
+        """Tell whether a line states how the message came over its connection."""
+        connection = self.connection(RECEIVING, icid, time)
+        return connection is not None and connection.view_of(time, mid).is_stated
 
     def _inherited(self, message: Message, origin: Lineage, found: MessageRecord) -> str:
         """Return the verdict of the message that a child has its content from, and add its fields."""
@@ -376,6 +381,12 @@ def in_order(ids: Iterable[str]) -> list[str]:
     return sorted(sorted(ids), key=int)
 
 
+def _forget_verdict(found: MessageRecord) -> None:
+    """Remove what a record says beside a verdict that does not stand."""
+    for name in _OF_THE_VERDICT:
+        found.pop(name, None)  # type: ignore[misc]
+
+
 def _named(message: Message) -> tuple[str | None, Time | None]:
     """Return the ICID that a line other than the start of a message names, and the time of that line; None if none does."""
     known: MessageSender | MessageRecipient | Consolidated | None = message.mention if message.begun is None or message.begun[_ICID] == "0" else None
@@ -385,27 +396,39 @@ def _named(message: Message) -> tuple[str | None, Time | None]:
     return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
 
 
-def _received_by_records(verdict: str, message: Message, found: MessageRecord) -> str:
-    """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out."""
-    # a connection has weighed those that name an ICID
-    records = [record for record in message.records if "icid" not in found or record.icid is None]
+def _received_by_records(verdict: str, message: Message, found: MessageRecord, *, is_stated: bool) -> str:
+    """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out.
+
+    They count more than a verdict that no line of the text log states (`is_stated`).
+    """
+    # a connection has weighed those that name it
+    icid = found.get("icid")
+    records = [record for record in message.records if icid is None or record.icid is None or (not is_stated and record.icid == str(icid))]
     stated = {result: record for record in reversed(records) for result in results_stated(*stated_of(RECEIVING, record))}
     if stated:
         theirs = "encrypted" if "success" in stated else "cleartext"
+        is_told = verdict in ("encrypted", "cleartext")
+        is_open = not (is_told and is_stated)
         if len(stated) > 1:
+            if is_open:
+                verdict = "unknown"
+                _forget_verdict(found)
             found["received_conflict"] = CONTRADICTION
-        elif verdict in ("encrypted", "cleartext") and verdict != theirs:
-            found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
-        elif verdict == "unknown":
-            verdict = theirs
-            found["received_witness"] = ["cef"]
-            if theirs == "cleartext":
-                found["received_reason"] = "TLS failed"
-            else:
-                if stated["success"].tls_in_version:
-                    found["received_tls_version"] = stated["success"].tls_in_version
-                if stated["success"].tls_in_cipher:
-                    found["received_tls_cipher"] = stated["success"].tls_in_cipher
+        elif verdict != theirs:
+            if is_open:
+                _forget_verdict(found)
+            if is_told:
+                found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
+            if is_open:
+                verdict = theirs
+                found["received_witness"] = ["cef"]
+                if theirs == "cleartext":
+                    found["received_reason"] = "TLS failed"
+                else:
+                    if stated["success"].tls_in_version:
+                        found["received_tls_version"] = stated["success"].tls_in_version
+                    if stated["success"].tls_in_cipher:
+                        found["received_tls_cipher"] = stated["success"].tls_in_cipher
     address, host, flow = message.stated("peer_ip"), message.stated("peer_host"), message.stated("mail_flow")
     if address and "received_peer_ip" not in found:
         found["received_peer_ip"] = address
