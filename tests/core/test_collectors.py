@@ -15,7 +15,7 @@ from esatls.extraction.event_stream import Events
 from esatls.extraction.event_stream import events as read
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.stream import Counts, Stream
-from esatls.lines import records
+from esatls.lines import records, tables
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -243,6 +243,7 @@ TABLES = {
     "Datadog, a record in the cell": ["Date,Host,Service,Content", f'"{AT}","esa1","x","{{""message"":""{LINE}""}}"'],
     "Excel": ["sep=;", "time;host;message", f'{AT};esa1;"{LINE}"'],
     "Excel, with other names": ["sep=\t", "Time\tHost\tRaw Event", f"{AT}\tesa1\t{LINE}"],
+    "a title": ["Mail log", "", "Time,Host,message", f'{AT},esa1,"{LINE}"'],
     "semicolons": ["Time;Host Name;Log Entry", f"{AT};esa1;{LINE}"],
     "tabs": ["Time\tHost\tText", f"{AT}\tesa1\t{LINE}"],
     "bars": ["Time|Host|Event Data", f"{AT}|esa1|{LINE}"],
@@ -328,6 +329,16 @@ def test_a_row_of_very_many_names() -> None:
         assert process_time() - start < 30
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_found_behind_its_title(name: str) -> None:
+    """The look at a file finds the row of names behind a title, but none behind a line of a log."""
+    lines = TABLES[name]
+    at, table = tables.table_of(lines)
+    assert table is not None
+    assert (lines[at] == "Time,Host,message") == (name == "a title")
+    assert tables.table_of([WHOLE, *lines]) == (0, None)
+
+
 NO_TABLES = {
     "a log that begins within text": ["raw data, one event", *[f"Sun Mar  3 10:00:02 2024 {LINE}"] * 2],
     "a log that begins within a subject": ["the subject, sent to many", *[f"Sun Mar  3 10:00:02 2024 {LINE}"] * 2],
@@ -361,6 +372,9 @@ ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
     "a subject without a header": (["件名\t時刻", f"{TEXT}\t{AT}", f"{LINE}\t{AT}"], []),
     "an empty name": (["Zeit;Größe [KB];Betreff;", f"{AT};1;{WHOLE};"], []),
     "a mark that is told": (["sep=;", "Zeit;Betreff", f"{AT};{WHOLE}"], []),
+    "a subject behind a title": (["Mails", "", "Zeit;Betreff", f"{AT};{WHOLE}"], []),
+    "a subject in front, behind what looks like a title": (["a, b", "", "Betreff;Zeit", f"{WHOLE};{AT}", f"{WHOLE};{AT}"], []),
+    "a mark that is told, and a blank line": (["sep=;", "", "Zeit;Betreff", f"{AT};{WHOLE}"], []),
     "the end of a line": (["foo;bar", WHOLE, WHOLE], [5, 5]),
     "the end of a line, and a mark in the next": (["foo;bar", MARK_IN_TEXT, WHOLE], [5, 5]),
     "the end of a line, and as many marks as in the next": (["foo;bar", f"{MARK_IN_TEXT};", f"{MARK_IN_TEXT};", WHOLE, f"{WHOLE};"], [5, 5, 5, 5]),

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from esatls.lines.clock import Time
 
-_HEAD_LINES = 10
 _SERIAL_KEY = "deviceExternalId="
 _TAIL = 1 << 16
 _TRACKING = 1 << 16
@@ -47,14 +46,14 @@ class Probe(NamedTuple):
 def probe(reader: Reader, *, dated: bool) -> Probe:
     """Look at what a reader will read, without consuming it; `dated` asks for stamps."""
     sample = reader.sample()
-    first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]]
-    table = tables.table_of(first)
+    first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", tables.LATEST)[: tables.LATEST]]
+    at, table = tables.table_of(first)
     return Probe(
         _is_tracking(sample[:_TRACKING]),
         table,
         _offsets(sample, table),
         serial(first if table is None else [text for line in first for record in table.row(line) for text in record.lines]),
-        all(_is_named(line, table) for line in first[table is not None :] if line),
+        all(_is_named(line, table) for line in first[at + (table is not None) :] if line),
         _stamps(sample + _tail(reader.source)) if dated else (),
     )
 

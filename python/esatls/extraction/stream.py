@@ -181,7 +181,7 @@ class Stream:
                     self._unwrapped(inner)
                     return
             if env.rank == self._rank == envelope.BARE and self._may_begin and not heads.whole:
-                self._document = documents.begun(line, first=counts.lines == 1)
+                self._document = documents.begun(line, may_be_names=self._may_be_names())
                 if self._document is not None:
                     self._settle()
                     counts.ignored += not self._document.lines
@@ -282,13 +282,18 @@ class Stream:
 
     # records of collectors: each is read as a log
 
+    def _may_be_names(self) -> bool:
+        """Tell whether a line may have the names of a table's columns: one of the first, behind nothing but titles and blank lines."""
+        counts = self.counts
+        return counts.lines <= tables.LATEST and not counts.events and (self._pending is None or self._pending.look() is None)
+
     def _of_document(self, line: str) -> bool:
         """Take the next line of a document; return whether it is part of it. If not, the lines held are read like any others."""
         document = self._document
         assert document is not None  # noqa: S101 - only called if there is one
         complete = document.add(line)
         if complete is None:
-            self._document, self._may_begin = None, False
+            self._document, self._may_begin = None, isinstance(document, tables.CsvTable)
             self.counts.lines -= 1 + len(document.lines)
             for held in document.lines:
                 self.line(held)

@@ -24,14 +24,14 @@ _DEEPEST = 100
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
 
 
-def begun(line: str, *, first: bool) -> JsonDocument | CsvTable | None:
-    """Return the document that begins with a line, if any; CSV can begin only with the `first` line of its file."""
+def begun(line: str, *, may_be_names: bool) -> JsonDocument | CsvTable | None:
+    """Return the document that begins with a line, if any; CSV can begin only with a line that may have the names of its columns."""
     text = line.strip(" \t")
     if text[:1] in ("{", "["):
         document = JsonDocument()
         document.add(line)
         return document if document.depth > 0 else None
-    return table(line) if first else None
+    return table(line) if may_be_names else None
 
 
 def restored(state: dict[str, Any]) -> JsonDocument | CsvTable:

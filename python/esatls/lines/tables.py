@@ -1,4 +1,4 @@
-"""CSV with a header row, perhaps behind a line that tells Excel the mark: which column has the log lines, and whether it is a table at all."""
+"""CSV with a row of names, perhaps behind a title or a line that tells Excel the mark: which column has the log lines, and whether it is a table at all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 1000
 """Maximum lines that a CSV cell may span."""
+LATEST = 10
+"""The last line of a file that may have the names of columns: a title, when it was made and blank lines may be in front of it."""
 
 _MARKS = (",", ";", "\t", "|")
 _TOLD_MARK = re.compile(r'"?sep=([,;\t|])"?')
@@ -32,10 +34,15 @@ _UTC = " [UTC]"
 """How Azure's portal marks a column of times."""
 
 
-def table_of(lines: list[str]) -> CsvTable | None:
-    """Return the CSV that begins with these lines."""
-    found = table(lines[0])
-    return None if found is None or any(found.add(line) is None for line in lines[1:]) else found
+def table_of(lines: list[str]) -> tuple[int, CsvTable | None]:
+    """Return the index of the row of names among the first lines of a file, and the CSV that begins there; None if they are a log."""
+    for at, line in enumerate(lines):
+        found = table(line)
+        if found is not None and not any(found.add(row) is None for row in lines[at + 1 :]):
+            return at, found
+        if envelope.parse(line).rank > envelope.BARE:
+            break
+    return 0, None
 
 
 def table(line: str, mark: str | None = None) -> CsvTable | None:
