@@ -478,6 +478,14 @@ def test_quotes_that_are_no_cell() -> None:
         assert (event["mid"], event["subject"]) == (1, subject), line
 
 
+@pytest.mark.parametrize("odd", ["\r", "\0", "x\r\0\ry"])
+def test_no_character_hides_a_row(odd: str) -> None:
+    """What a stranger wrote into a cell, which the reader of CSV would refuse, costs no line."""
+    events, counts = read_events(["Time,Host,message", f"{AT},esa1,Info: Message done DCID 6 MID 1 to RID [0] [('x'; '{odd}z')]", f"{AT},esa1,{LINE}"])
+    assert [event["esa_event"] for event in events] == ["delivery_done", "tls_success"]
+    assert counts == Counts(3, 2, 1)
+
+
 TIMES_IN_CSV = {
     "TimeGenerated [UTC]": ("3/3/2024, 10:00:02.000 AM", "2024-03-03T10:00:02.000Z"),
     "TimeGenerated": ("3/3/2024, 11:00:02.000 AM",),

@@ -146,7 +146,7 @@ class CsvTable:
             self.lines.append(line)
             return []
         lines, self.lines = [*self.lines, line], []
-        self.is_doubtful = self.is_doubtful and (has_header or self._is_like_prose or self._cells(lines) < len(self.names))
+        self.is_doubtful = self.is_doubtful and (has_header or self._is_like_prose or len([[], *self._cells(lines)][-1]) < len(self.names))
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
@@ -165,26 +165,21 @@ class CsvTable:
             return False  # a cell goes on in the next line
         return bool(line.strip()) and marks + 1 < len(self.names) and (has_header or not marks)
 
-    def _cells(self, lines: list[str]) -> int:
-        """Return how many cells the last row in some lines has."""
+    def _cells(self, lines: list[str]) -> Iterator[list[str]]:
+        """Yield the cells of the rows in some lines. What the reader of CSV refuses in a cell is replaced: a stranger may have written it."""
         import csv
 
         try:
-            return len(list(csv.reader([line + "\n" for line in lines], delimiter=self.mark))[-1])
-        except csv.Error:
-            return 0
-
-    def _rows(self, lines: list[str]) -> Iterator[Record]:
-        import csv
-
-        try:
-            for cells in csv.reader([line + "\n" for line in lines], delimiter=self.mark):
-                row = {name.removesuffix(_UTC): _cell(name, cell.rstrip("\n")) for name, cell in zip(self.names, cells)}
-                if self.likely:
-                    self._choose(row)
-                yield from records.of_value(row)
+            yield from csv.reader([line.replace("\r", " ").replace("\0", "\ufffd") + "\n" for line in lines], delimiter=self.mark)
         except csv.Error:
             return
+
+    def _rows(self, lines: list[str]) -> Iterator[Record]:
+        for cells in self._cells(lines):
+            row = {name.removesuffix(_UTC): _cell(name, cell.rstrip("\n")) for name, cell in zip(self.names, cells)}
+            if self.likely:
+                self._choose(row)
+            yield from records.of_value(row)
 
     def _choose(self, row: dict[str, str]) -> None:
         """Name the cell of a row that holds a line: by what it says, if several may."""
