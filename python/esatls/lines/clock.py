@@ -64,7 +64,7 @@ def end_of_year(year: int, zone: tzinfo) -> Time:
 
 def zone(name: str) -> tzinfo:
     """Return the time zone with an IANA name, `UTC`, or an offset such as `+02:00`. Raises `UsageError` if there is none."""
-    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", name)
+    offset = re.fullmatch(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", name)
     if offset:
         seconds = int(offset[2]) * 3600 + int(offset[3]) * 60
         return timezone(timedelta(seconds=seconds if offset[1] == "+" else -seconds))
