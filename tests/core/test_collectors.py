@@ -303,6 +303,27 @@ def test_documents_are_resumed(lines: list[str], right: list[tuple[Any, ...]]) -
     resumed_anywhere(lines)
 
 
+SEVERAL = [{"message": LINE.replace("5", str(number))} for number in (1, 2, 3)]
+LARGE: dict[str, Any] = {
+    "an array": SEVERAL,
+    "a search's answer": {"took": 1, "hits": {"total": {"value": 3}, "hits": [{"_source": one} for one in SEVERAL]}},
+    "two arrays, and a host beside each": {"x": {"host": "esa1", "records": SEVERAL, "n": 1}, "y": {"host": "esa2", "records": SEVERAL}},
+    "a table": {"columns": [{"name": "message"}], "rows": [[one["message"]] for one in SEVERAL]},
+    "subjects": {"subject": SEVERAL, "records": SEVERAL},
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_document_is_taken_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that is too large to be held gives the same events as a smaller one, with what stands around its records."""
+    lines = json.dumps(LARGE[name], indent=1).split("\n")
+    right = told(lines)
+    assert [number for number, *_ in right] == [1, 2, 3] * (2 if "two" in name else 1)
+    monkeypatch.setattr("esatls.lines.documents.LARGEST", 50)
+    assert told(lines) == right
+    resumed_anywhere(lines)
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,11 @@ def begun(line: str, *, may_be_names: bool) -> JsonDocument | CsvTable | None:
 
 def restored(state: dict[str, Any]) -> JsonDocument | CsvTable:
     """Restore a document from its `state`."""
-    document: JsonDocument | CsvTable = JsonDocument()
+    document: JsonDocument | CsvTable
     if "names" in state:
         document = CsvTable([str(name) for name in state["names"]], str(state["mark"]), is_doubtful=bool(state.get("doubtful")))
+    else:
+        document = JsonDocument(str(state.get("around", "")))
     for line in state["lines"]:
         document.add(str(line))
     return document
@@ -47,16 +50,21 @@ def restored(state: dict[str, Any]) -> JsonDocument | CsvTable:
 class JsonDocument:
     """Lines of one document, in JSON or in Ruby's notation for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: str = "") -> None:
         self.depth = 0
         self.lines: list[str] = []
         """The lines of the record that is still incomplete."""
         self._size = 0
         self._stack = ""
+        self._around = ""
+        """What is in front of the next elements of an array whose first ones are taken already: it makes them a document again."""
+        if around:
+            self.add(around)
+            self.lines, self._size, self._around = [], 0, around
 
     def state(self) -> dict[str, Any]:
         """Return what the meaning of the next line depends on."""
-        return {"lines": (["["] if self._stack[:1] == "[" and not self.lines else []) + self.lines}
+        return {"lines": self.lines, "around": self._around}
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
         """Take the next line; return the records that it completes, with their number of lines. None: it is not part of a document."""
@@ -81,6 +89,8 @@ class JsonDocument:
                 stack = stack[:-1]
             elif stack or mark == "}" or number < len(marks):
                 return None  # only a bracket at the end may close an array that began before the lines seen
+            else:
+                self._around = "["
         self._stack = stack
         self.lines.append(line)
         self._size += len(line)
@@ -94,19 +104,23 @@ class JsonDocument:
 
     def _complete(self) -> tuple[int, list[Record]]:
         lines, self.lines, self._size = self.lines, [], 0
-        text = "\n".join(lines).strip(" \t\n,")
-        found: list[Record] = []
-        if self._stack and text[:1] == "[":
-            text = text[1:].strip(" \t\n,")
-        elif self._stack and text.count("[") and not text.startswith("{"):
-            text = text[text.index("[") + 1 :]
-        elif not self._stack and text[:1] == "]":
-            text = ""
-        elif not self._stack and text[-1:] == "]" and text[:1] != "[":
-            text = text[:-1].strip(" \t\n,")
-        if text:
-            found = list(records.of_json(f"[{text}]"))
-        return len(lines), found
+        text = self._around + "\n".join(lines).strip(" \t\n,") + "".join("}" if mark == "{" else "]" for mark in reversed(self._stack))
+        self._around = _around(text) if len(self._stack) > 1 else self._stack
+        return len(lines), list(records.of_json(f"[{text}]"))
+
+
+def _around(text: str) -> str:
+    """Return what a document has in front of the array that is its last value: names, and what stands beside it and may say more about its elements."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    found = ""
+    while isinstance(value, dict):
+        *others, (name, value) = value.items()
+        beside = {other: told for other, told in others if not any(records.of_value(told))}
+        found += json.dumps({**beside, name: 0})[: -len("0}")]
+    return found + "["
 
 
 def _has_header(line: str) -> bool:
