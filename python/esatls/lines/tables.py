@@ -64,7 +64,7 @@ def table(line: str, mark: str | None = None) -> CsvTable | None:
                 words = _words(names).values()
                 if any(name in records.LINE for name in names) or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
                     return CsvTable(names, one)
-            if len(list(filter(None, cells))) > 1 and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
+            if any(cells) and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
                 return CsvTable(cells, one)
     return None
 
