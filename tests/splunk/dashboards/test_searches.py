@@ -131,6 +131,16 @@ def test_path_of_what_has_no_connection() -> None:
     ]
 
 
+def test_path_of_what_was_refused() -> None:
+    """A message that was given up before it was accepted is not called accepted."""
+    rows = [message(7, icid="10", received="none")]
+    found = run('| eval view_lookup="7", view_mid="-", view_appliance="-" | `esatls_view_lookup` | `esatls_view_path`', rows)
+    assert [[row[name] for name in ("hop", "what", "verdict")] for row in found] == [
+        ["1 connection in", "refused or given up", "none"],
+        ["2 message", "not accepted", None],
+    ]
+
+
 def test_nothing_told_is_no_percentage() -> None:
     """Where the log tells nothing, there is a count of unknown and no percentage, not zero."""
     rows: list[spl.Row] = [{"esa_direction": "receiving", "tls_verdict": "unknown", "connections": 3}]
