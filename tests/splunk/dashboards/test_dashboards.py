@@ -562,4 +562,4 @@ def test_an_input_cannot_leave_its_quotes(visit: Callable[..., Browser], splunkw
         page.wait("viz_found", "No data")
         literal = text.replace("\\", "\\\\").replace('"', '\\"')
         assert [asked for asked, _, _ in splunkweb.asked if f'| eval view_lookup="{literal}" | `esatls_view_lookup`' in asked]
-        assert [asked for asked, _, _ in splunkweb.asked if f'[search `esatls_index` "{literal}" | `esatls_ids`]' in asked]
+        assert [asked for asked, _, _ in splunkweb.asked if f'[search `esatls_index` ("{literal}" OR [| makeresults | eval view_id="{literal}" |' in asked]

@@ -67,7 +67,7 @@ def test_searches_stand_in_macros(view: str) -> None:
 
     Lines of the log are joined in the lookup alone: those of ids that were found first.
     """
-    found = "`esatls_index` CHOSEN | `esatls_ids`"
+    found = "`esatls_index` (CHOSEN OR [| makeresults | eval view_id=CHOSEN | `esatls_view_consolidated`]) | `esatls_ids`"
     for _ in range(2):
         found = f"`esatls_index` [search {found}] | `esatls_ids`"
     joined = {

@@ -287,6 +287,16 @@ def test_what_the_lookup_finds(lookup: str, found: list[str], week: spl.Search) 
     assert not ids.keys() & {"51001", "51002"} or ids["51002"] == ids["51001"] == {"51001", "51002", "1901", "1801", "1802"}
 
 
+@pytest.mark.parametrize(
+    ("chosen", "term"),
+    [("MID 61901", '"ESAMID=61901"'), (" dcid  7", '"ESADCID=7"'), ("61901", None), ("MID 1 OR 2", None), ('MID 1"', None), ("RID 1", None)],
+)
+def test_ids_in_consolidated_events(chosen: str, term: str | None) -> None:
+    """A MID or a connection, as the path names it, is looked for as consolidated events write it, too."""
+    (row,) = run(f"| eval view_id={json.dumps(chosen)} | `esatls_view_consolidated`", [{}])
+    assert row == {"search": f"(( {term} ))" if term else "esatls_found_nothing"}
+
+
 @pytest.mark.parametrize("ids", ["x | delete", "51002 OR 1", '51002) OR ("x', "`esatls_view_hosts`"])
 def test_ids_of_a_row_are_numbers(ids: str) -> None:
     """Whatever stands in the address bar for a row's ids, only numbers become terms of a search."""
