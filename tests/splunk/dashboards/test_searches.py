@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction import ciphers
 
 from tests.report.support import CIPHERS
 from tests.splunk import conf
-from tests.splunk.dashboards.standin import checks, spl, views
+from tests.splunk.dashboards.standin import checks, source, spl, views
 from tests.splunk.test_alerts import Events
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Nothing:
@@ -283,8 +286,8 @@ def test_what_the_lookup_finds(lookup: str, found: list[str], week: spl.Search) 
     narrow = dataclasses.replace(week, earliest=week.latest - 6 * 3600)
     rows = checks.rows_of("ds_found", definition, tokens, narrow)
     assert [row["mid"] for row in rows] == found
-    ids = {row["mid"]: set(str(row["ids"]).split()) for row in rows}
-    assert not ids.keys() & {"51001", "51002"} or ids["51002"] == ids["51001"] == {"51001", "51002", "1901", "1801", "1802"}
+    ids = {row["mid"]: row["ids"] for row in rows}
+    assert not ids.keys() & {"51001", "51002"} or ids["51002"] == ids["51001"] == "DCID 1801 DCID 1802 ICID 1901 MID 51001 MID 51002"
 
 
 @pytest.mark.parametrize(
@@ -295,6 +298,20 @@ def test_ids_in_consolidated_events(chosen: str, term: str | None) -> None:
     """A MID or a connection, as the path names it, is looked for as consolidated events write it, too."""
     (row,) = run(f"| eval view_id={json.dumps(chosen)} | `esatls_view_consolidated`", [{}])
     assert row == {"search": f"(( {term} ))" if term else "esatls_found_nothing"}
+
+
+def test_lines_of_one_message(week: spl.Search, tmp_path: Path) -> None:
+    """The lines are those of the message and of its connections: not another appliance's, and not those of another kind of id with the same number."""
+    texts = ["ICID 7 close", "MID 10 queued for delivery", "ICID 10 close", "MID 7 queued for delivery", "DCID 8 close", "DCID 10 close", "New SMTP DCID 7 x"]
+    lines = [f"2026-03-02T06:00:0{at}Z ESA{number}.example.com mail_logs: Info: {text}" for at, text in enumerate(texts) for number in (1, 2)]
+    record = "CEF:0|Cisco|C100V|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|deviceExternalId=AAAA-BBBB ESAMID=10 ESAICID=7 act=DELIVERED"
+    lines.append(f"2026-03-02T06:00:09Z sma.example.com cef: {record}")
+    site = source.of_lines(week.source.package, lines, tmp_path / "index")  # type: ignore[attr-defined]
+    definition = views.definition("esatls_message_lookup")
+    tokens = {**checks.default_tokens(definition), "ids": "DCID 8 ICID 7 MID 10"}
+    for appliance, wanted in (("esa1.example.com", [lines[0], lines[2], lines[8]]), ("AAAA-BBBB", lines[-1:])):
+        rows = checks.rows_of("ds_lines", definition, {**tokens, "appliance": appliance}, dataclasses.replace(week, source=site))
+        assert [row["line"] for row in rows] == wanted
 
 
 @pytest.mark.parametrize("ids", ["x | delete", "51002 OR 1", '51002) OR ("x', "`esatls_view_hosts`"])
