@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.elastic import event_facts
-from esatls.elastic.client import Action, Client, ElasticError
+from esatls.elastic.client import Action, Client, ElasticError, Refusal
 from esatls.elastic.event_facts import Source, event_of, ids_of, source_of
 from esatls.elastic.prepared import is_prepared
 from esatls.elastic.retry import PATIENCE, Retrying
@@ -60,6 +60,8 @@ OVERLAP = 60.0
 _RECORD_FIELDS = ("@timestamp", "esatls.record", "esatls.icid", "esatls.dcid", "email.local_id")
 _MOST_PENDING = 10_000
 _REFUSED_FOR_GOOD = 400
+_BLOCKED = "] blocked by: [FORBIDDEN/"
+"""What servers say of an index that may not be written."""
 _TRIES = 3
 _WRITE = 1_000
 
@@ -257,24 +259,26 @@ class _Run:
             answers = [one for one in answers if one.status != CHANGED_SINCE]
             if answers:
                 self._server.tell(told(answers))
-                failed = [one for one in answers if one.status != _REFUSED_FOR_GOOD]
-                if failed:
-                    raise ElasticError(told(failed), failed[0].status)
+                _raise_unless_left(answers)
                 refused += [part[one.position][0] for one in answers]
-        deleted = [one for ref, one in changes.deleted if ref not in changed and ref not in refused]
+        deleted = [(ref, one) for ref, one in changes.deleted if ref not in changed and ref not in refused]
+        kept: list[Ref] = []
         for start in range(0, len(deleted), _WRITE):
+            part = deleted[start : start + _WRITE]
             self._lock.hold()
-            failed = [one for one in self._server.bulk(deleted[start : start + _WRITE]) if one.status != CHANGED_SINCE]
-            if failed:
-                raise ElasticError(told(failed), failed[0].status)
+            answers = [one for one in self._server.bulk([one for _, one in part]) if one.status != CHANGED_SINCE]
+            if answers:
+                self._server.tell(told(answers))
+                _raise_unless_left(answers)
+                kept += [part[one.position][0] for one in answers]
         stores = [ref[0] for ref, _ in changes.written if ref not in changed and ref not in refused]
         counts = self.counts
         self.counts = counts._replace(
             connections=counts.connections + sum(store != MESSAGES for store in stores),
             messages=counts.messages + stores.count(MESSAGES),
-            deleted=counts.deleted + len(deleted),
+            deleted=counts.deleted + len(deleted) - len(kept),
         )
-        return _Done({*refused}, len(changes.written) - len(stores), not changed, len(stores), changes.unchanged)
+        return _Done({*refused, *kept}, len(changes.written) - len(stores) + len(kept), not changed, len(stores), changes.unchanged)
 
 
 class _Done(NamedTuple):
@@ -384,6 +388,13 @@ class _Judged:
             for hit in records.with_ids({field: sorted(asked[store])}, [of_host, *only], _RECORD_FIELDS):
                 found[store, str(hit.source[group][name])].append(hit)
         return found
+
+
+def _raise_unless_left(refusals: Sequence[Refusal]) -> None:
+    """Raise ``ElasticError`` unless the next run may try these again: documents that do not fit, and those of an index that a lifecycle made read-only."""
+    failed = [one for one in refusals if one.status != _REFUSED_FOR_GOOD and _BLOCKED not in one.reason]
+    if failed:
+        raise ElasticError(told(failed), failed[0].status)
 
 
 def _names(sources: Iterable[Source]) -> dict[Source, str]:
