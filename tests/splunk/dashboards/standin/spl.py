@@ -896,12 +896,21 @@ def run_fillnull(rows: list[Row], parser: Parser) -> list[Row]:
 
 
 def run_mvexpand(rows: list[Row], parser: Parser) -> list[Row]:
-    """Run `mvexpand field`: one row per value; a row without a value stays."""
+    """Run `mvexpand field`: one row per value; a row without a value stays. Splunk leaves out what does not fit into its memory."""
     (name,) = _names(parser)
-    out = []
+    out: list[Row] = []
+    size = 0
     for row in rows:
-        out += [{**row, name: value} for value in many(row.get(name))] or [row]
+        for one in [{**row, name: value} for value in many(row.get(name))] or [row]:
+            size += sum(len(text) for value in one.values() for text in many(value))
+            if size > MOST_EXPANDED:
+                return out
+            out.append(one)
     return out
+
+
+MOST_EXPANDED = 500_000_000
+"""Characters of what `mvexpand` makes of a chunk (`max_mem_usage_mb` of limits.conf, in bytes)."""
 
 
 def run_bin(rows: list[Row], parser: Parser) -> list[Row]:
