@@ -144,6 +144,22 @@ def test_path_of_what_was_refused() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "No records in this time range."),
+        ([{"partner": "tlsa.example.net", "dane_messages": 2}], "No records in this time range."),
+        ([{"as_of": 7200}], "No records in this time range."),
+        ([{"connections": 1}], "What is still open is not counted:"),
+        ([{"connections": 1}, {"as_of": 7200}], "Up to 1970-01-01 02:00;"),
+    ],
+)
+def test_what_a_view_says_of_its_records(rows: list[spl.Row], words: str) -> None:
+    """A view without records says so, though log lines tell of DANE."""
+    (row,) = run("| `esatls_view_state`", rows)
+    assert str(row["records"]).startswith(words)
+
+
 def test_nothing_told_is_no_percentage() -> None:
     """Where the log tells nothing, there is a count of unknown and no percentage, not zero."""
     rows: list[spl.Row] = [{"esa_direction": "receiving", "tls_verdict": "unknown", "connections": 3}]
