@@ -374,6 +374,8 @@ def test_rows_of_partners_that_match_nothing(listed: list[tuple[str, str]], idle
         ("*.bank.example", ["a.bank.example"], ["*.bank.example", "quiet.bank.example"]),
         ("s*p.ex", ["shop.example"], ["shop.example"]),
         ("[shop]", [], []),
+        ("s_op", [], []),
+        ("sho%", [], []),
     ],
 )
 def test_partners_are_chosen_by_a_part_of_the_name(chosen: str, partners: list[str], listed: list[str]) -> None:
