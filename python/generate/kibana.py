@@ -193,6 +193,10 @@ TREND_NOTE = (
     "Weeks and months are those of the calendar, in the browser's time zone; the last one is incomplete. "
     "`unused`, `unknown`, `internal` and `none` are not included in percentages."
 )
+PARTNERS_NOTE = (
+    "*Partner* chooses connections, *Sender's domain* and *Recipient's domain* choose messages. Tables of what is not chosen by such a name are empty then, "
+    "because connections and messages have these names in different fields."
+)
 MUST_NOTE = (
     "Load the list with `esatls elastic must-encrypt partners.csv`: it is the same CSV file that `esatls check` and the Splunk app read. "
     "Until then, these panels show an error, because the index of the list does not exist. A partner is the sender's domain for incoming mail, and each "
@@ -364,6 +368,7 @@ def dashboards() -> tuple[Dashboard, ...]:
     )
     sender, recipient = by("Partner", "esatls.received.partner", 100), by("Partner", "esatls.delivered.partner", 100)
     partners = (
+        Panel("", "text", 48, 3, text=PARTNERS_NOTE),
         Panel(
             "Mail from partners",
             "table",
@@ -458,7 +463,7 @@ def dashboards() -> tuple[Dashboard, ...]:
             HEALTH,
             "ESA TLS: Health",
             "Whether lines come in, and whether they are joined.",
-            (("Appliance", EVENTS, "observer.hostname"),),
+            (),
             _health(),
             since="now-24h",
         ),
