@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from esatls.elastic.documents import tls_version
 from esatls.elastic.kibana import uuid_of
 from esatls.elastic.streams import CONNECTIONS, EVENTS, MESSAGES, RUNS
+from esatls.extraction.ciphers import DEPRECATED
 from kibana import DEPRECATED_VERSIONS, OVER_TLS_CONNECTIONS, any_of, deprecated, listed
 from lens import compact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OUT = Path("logstash/kibana")
 TAGS = ["esatls", "TLS"]
@@ -54,6 +59,10 @@ class Detection:
     group: str
     history: str = ""
     """If set, the rule alerts only for values of `group` that are new since this time."""
+
+
+def _as_logged(protocols: Iterable[str]) -> set[str]:
+    return {form for name in protocols for form in (name, name.replace("sslv", "SSLv").replace("tlsv", "TLSv"))}
 
 
 def _all(*parts: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +146,11 @@ def alerts() -> tuple[Alert, ...]:
 def detections() -> tuple[Detection, ...]:
     """Return the detections."""
     retired = " or ".join(
-        f"(tls.version_protocol : {protocol} and tls.version : ({' or '.join(versions)}))" for protocol, versions in DEPRECATED_VERSIONS.items()
+        [
+            *(f"(tls.version_protocol : {protocol} and tls.version : ({' or '.join(versions)}))" for protocol, versions in DEPRECATED_VERSIONS.items()),
+            # a protocol without an ECS version is stored as it was logged; KQL heeds case
+            f"tls.version : ({' or '.join(sorted(name for name in _as_logged(DEPRECATED) if tls_version(name) is None))})",
+        ]
     )
     return (
         Detection(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from esatls.elastic import must_encrypt
 from esatls.elastic.client import Client, ElasticError
+from esatls.elastic.documents import connection_document
 from esatls.elastic.join import join
 from esatls.elastic.kibana import DETECTIONS as PATH
 from esatls.elastic.kibana import id_in, load_detections
@@ -24,7 +25,7 @@ from tests.elastic.kql import Kql, fields_of
 from tests.elastic.store import index_lines
 from tests.elastic.test_kibana import mapped
 from tests.elastic.test_setup import StandIn, run
-from tests.report.support import LISTED, MAIL_WITH_LISTED
+from tests.report.support import LISTED, MAIL_WITH_LISTED, VERSIONS, connection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,13 @@ def test_detections_are_what_the_detection_engine_takes() -> None:
         (index,) = one["index"]
         grouped = one["new_terms_fields"] if one["type"] == "new_terms" else one["threshold"]["field"]
         assert Kql(one["query"]).fields | {*grouped} <= mapped(view_of(index))
+
+
+def test_the_detection_finds_each_deprecated_protocol() -> None:
+    """It finds those that the report marks, also one for which ECS has no version, and no others."""
+    query = Kql(DETECTIONS["a deprecated protocol is used"]["query"])
+    documents = {version: connection_document(connection("receiving", 1, "encrypted", tls_version=version)) for version, _ in VERSIONS}
+    assert [version for version, document in documents.items() if query.matches(document)] == [version for version, old in VERSIONS if old]
 
 
 HEAD = "Info: "
