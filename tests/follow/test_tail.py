@@ -274,9 +274,10 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("ending", PACKED)
 def test_compressed_while_away(log: Log, ending: str) -> None:
-    """A file that was compressed meanwhile is known by its first bytes, and read on where it stood."""
+    """A file that was compressed meanwhile is known by its first bytes, and read on where it stood; somebody's copy of it is not read."""
     reading = Reading(log.path)
     reading.more()
+    shutil.copy2(log.path, log.path.with_name("mail.copy"))
     log.write(b"more\n")
     old = log.rename()
     old.with_name(old.name + ending).write_bytes(PACKED[ending](old.read_bytes()))

@@ -261,13 +261,19 @@ class Tail:
     def _after_truncation(self, current: _OpenFile) -> bytes | None:
         files = self.files.all()
         others = [file for file in files if not current.is_at(file)]
-        copy = _copy(others, current.head, len(current.head), current.offset)
+        copy = self._copy(others, current.head, len(current.head), current.offset)
         if copy is not None and self._open(copy, current.offset, still=lambda: _still(copy, current.head, len(current.head))):
             return self._read()
         self._stand_still(files)
         self.warn(f"{current.path}: was truncated; reading it from the start")
         current.offset, current.head = 0, b""
         return b""
+
+    def _copy(self, files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:
+        """Return the file with the content of another one: preferably complete, then with a name of this log (others are somebody's copies), then plain."""
+        found = [file for file in files if _begins(file, head, length)] if length else []
+        own = {file.path for file in self.files.series()}
+        return max(found, key=lambda file: (file.size >= offset or file.packed, file.path in own, not file.packed, file.size), default=None)
 
     def _stand_still(self, files: list[File]) -> None:
         """Raise `MovedError` if files were renamed, created or truncated since they were looked at: the one that was not found may be there now."""
@@ -285,7 +291,7 @@ class Tail:
         same = [file for file in files if file.inode == place.inode and file.size >= place.offset]
         # an empty file can only be recognized by its inode
         known = [file for file in same if place.head_length and _begins(file, place.head, place.head_length)]
-        copy = known[0] if known else _copy(files, place.head, place.head_length, place.offset)
+        copy = known[0] if known else self._copy(files, place.head, place.head_length, place.offset)
         if copy is not None and self._open(copy, place.offset, still=lambda: _still(copy, place.head, place.head_length)):
             return
         self._stand_still(files)
@@ -312,12 +318,6 @@ def _steadily(do: Callable[[], _Answer]) -> _Answer:
 def _still(file: File, head: bytes | str, length: int) -> File | None:
     """Return a file if it begins with some bytes (`_begins`)."""
     return file if _begins(file, head, length) else None
-
-
-def _copy(files: Iterable[File], head: bytes | str, length: int, offset: int) -> File | None:
-    """Return the file with the content of another one: preferably a complete file rather than a part, a plain one rather than a compressed one."""
-    found = [file for file in files if _begins(file, head, length)] if length else []
-    return max(found, key=lambda file: (file.size >= offset or file.packed, not file.packed, file.size), default=None)
 
 
 def _begins(file: File, head: bytes | str, length: int = 0) -> bool:
