@@ -253,10 +253,12 @@ def test_junit_counts_what_is_broken_open_and_without_mail() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "needs the columns domain and direction, separated by commas (owner is optional)"),
-        ("name,direction\nexample.com,both\n", "needs the columns domain and direction, separated by commas (owner is optional)"),
-        ("domain;direction\nexample.com;both\n", "needs the columns domain and direction, separated by commas (owner is optional)"),
+        ("", "begins with a line domain,direction,owner (in small letters, with commas; owner is optional)"),
+        ("name,direction\nexample.com,both\n", "begins with a line domain,direction,owner (in small letters, with commas; owner is optional)"),
+        ("domain;direction\nexample.com;both\n", "begins with a line domain,direction,owner (in small letters, with commas; owner is optional)"),
+        ("Domain,Direction\nexample.com,both\n", "begins with a line domain,direction,owner (in small letters, with commas; owner is optional)"),
         ("domain,direction\n", "lists no partners"),
+        ('domain,direction,owner\nexample.com,both,"Anna\nexample.net,both,Ben\n', "is not a CSV file in UTF-8: unexpected end of data"),
         ("domain,direction\nexample.com,both\nexample.net,inbound\n", "line 3: the direction is receiving, delivery or both, not 'inbound'"),
         ("domain,direction\na@example.com,both\n", "line 2: not a domain: 'a@example.com'"),
         ("domain,direction\n.example.com,both\n", "line 2: not a domain: '.example.com'"),
@@ -281,10 +283,11 @@ def test_what_is_no_list(tmp_path: pathlib.Path, text: str, words: str) -> None:
 
 
 def test_a_list_as_spreadsheets_write_it(tmp_path: pathlib.Path) -> None:
-    """A byte order mark, other columns, blanks and capitals do no harm; the owner may be missing."""
+    """A byte order mark, other columns, blanks, empty rows and capitals do no harm; the owner may be missing."""
     path = tmp_path / "partners.csv"
     path.write_bytes(
-        "\ufeffowner, domain ,note,direction\r\nAnna, Example.COM. ,x,both\r\n,*.b\u00fccher.example.net,,delivery\r\n,[IPv6:2001:db8::1],,both\r\n".encode()
+        "\ufeffowner, domain ,note,direction\r\nAnna, Example.COM. ,x,both\r\n,,,\r\n"
+        ",*.b\u00fccher.example.net,,delivery\r\n,[IPv6:2001:db8::1],,both\r\n,,,\r\n".encode()
     )
     assert must_encrypt.read_rules(str(path)) == [
         Rule("example.com", "both", "Anna"),

@@ -76,11 +76,13 @@ def read_rules(path: str) -> list[Rule]:
     """Return the rules in a file. Raises `UsageError` if it is not a valid list; the error names the line of a wrong rule."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            # strict: a quote that is not closed would take all rows behind it into the owner's name
+            reader = csv.DictReader(file, strict=True)
             if not {"domain", "direction"} <= {name.strip() for name in reader.fieldnames or ()}:
-                raise UsageError(f"{path}: the list of partners needs the columns domain and direction, separated by commas (owner is optional)")
+                raise UsageError(f"{path}: the list of partners begins with a line domain,direction,owner (in small letters, with commas; owner is optional)")
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            rules = [_rule(row, f"{path}: line {reader.line_num}") for row in reader]
+            # a spreadsheet writes an empty row as commas
+            rules = [_rule(row, f"{path}: line {reader.line_num}") for row in reader if any(cell for cell in row.values())]
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except (csv.Error, UnicodeError) as error:
