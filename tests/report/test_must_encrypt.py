@@ -324,12 +324,13 @@ def run(tmp_path: pathlib.Path, log: str | None, *options: str, rules: str = "do
         (LOG.format(tls=""), 1),
         ("".join(LOG.format(tls="").splitlines(keepends=True)[2:]), 3),
         ("no line of an appliance\n", 3),
+        ("".join(LOG.format(tls=TLS).splitlines(keepends=True)[:3]), 3),
         ("", 3),
         (None, 3),
     ],
 )
 def test_exit_codes(tmp_path: pathlib.Path, log: str | None, code: int) -> None:
-    """0 is kept, 1 is broken; a log that begins too late, says nothing, or is not there, is 3, so that no job takes it for a verdict."""
+    """0 is kept, 1 is broken; a log that begins too late, has no message, says nothing, or is not there, is 3, so that no job takes it for a verdict."""
     done = run(tmp_path, log)
     assert done.returncode == code, done.stderr
     assert b"Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -37,7 +38,7 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     Where the log does not show the mail flow, both count as partners.
 
     The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
-    the log does not show enough or could not be read.
+    the log shows no message or not enough, or could not be read.
     """
     form = form or BY_ENDING.get(ending(output))
     if form is None:
@@ -56,7 +57,9 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
 def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, options: dict[str, Any]) -> int:
     source = Input(options)
     appliances, counts = appliances_of(source)
-    found = must_encrypt.check(rules, messages_of(appliances, source))
+    messages = messages_of(appliances, source)
+    first = [*islice(messages, 1)]
+    found = must_encrypt.check(rules, chain(first, messages))
     with source.output(output) as file:
         write(found, form, file)
     if not source.quiet:
@@ -65,6 +68,6 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     verdict = must_encrypt.overall(found)
     if verdict == must_encrypt.BROKEN:
         return _BROKEN
-    if not counts.events and not source.quiet:
-        tell(UNRECOGNIZED)
-    return _CANNOT_TELL if verdict == UNKNOWN or source.failed or not counts.events else _KEPT
+    if not first and not source.quiet:
+        tell("no messages in the log, or none in the time range" if counts.events else UNRECOGNIZED)
+    return _CANNOT_TELL if verdict == UNKNOWN or source.failed or not first else _KEPT
