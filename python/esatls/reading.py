@@ -93,7 +93,10 @@ def read(
     if year is not None and not YEARS[0] <= year <= YEARS[1]:
         raise UsageError(f"not a year from {YEARS[0]} to {YEARS[1]}: {year}")
     problems: list[str] = []
-    found = sources.find(tuple(os.fspath(name) for name in names), problems.append)
+    try:
+        found = sources.find(tuple(os.fspath(name) for name in names), problems.append)
+    except InputError as error:
+        raise InputError(f"{error}: {printable(problems[0])}") from error
     where = zone(timezone) if isinstance(timezone, str) else timezone
     options, notes = prepare(found, where, year, host, jobs)
     facts, counts = parallel.gather(found, options, problems.append, parallel.Progress())

@@ -111,7 +111,13 @@ def test_a_path_that_cannot_be_one() -> None:
 
 def test_no_path_at_all() -> None:
     """An empty list, such as that of a glob that matches nothing, is an error: standard input is read only if it is named."""
-    with pytest.raises(InputError, match="nothing to read"):
+    with pytest.raises(InputError, match=r"nothing to read$"):
         esatls.read([])
-    with pytest.raises(InputError, match="nothing to read"):
+    with pytest.raises(InputError, match=r"nothing to read$"):
         esatls.read(())
+
+
+def test_no_path_that_is_there() -> None:
+    """The error names the path, in one line."""
+    with pytest.raises(InputError, match=r"nothing to read: no\\x0a\.log: no such file or directory$"):
+        esatls.read("no\n.log")
