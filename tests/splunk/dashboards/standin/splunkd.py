@@ -119,6 +119,8 @@ class Splunkd:
         self.found: dict[tuple[str, float, float], list[spl.Row]] = {}
         self.asked: list[tuple[str, str, str]] = []
         self.errors: list[str] = []
+        self.panels: tuple[str, ...] = ()
+        """The panels that pages have, since a browser takes seconds to draw twenty; all where none is named."""
         self.numbers = itertools.count(1)
         self.server: http.server.ThreadingHTTPServer | None = None
         self.address = ""
@@ -153,7 +155,7 @@ class Splunkd:
     def page(self, view: str, query: dict[str, list[str]]) -> Answer:
         """Answer GET /en-US/app/esatls/<view>: the page that Splunk Web would show."""
         theme = query.get("theme", ["light"])[0]
-        data = json.dumps({"definition": views.definition(view), "theme": theme}).replace("<", "\\u003c")
+        data = json.dumps({"definition": views.with_panels(view, self.panels), "theme": theme}).replace("<", "\\u003c")
         background = "#171d21" if theme == "dark" else "#f2f4f5"
         return 200, "text/html", _PAGE.format(data=data, background=background, height=views.height(view)).encode()
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from tests.splunk import conf
 
 from . import spl
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 APP = REPOSITORY / "splunk_app"
@@ -37,6 +40,15 @@ def definition(view: str) -> dict[str, Any]:
     parsed = json.loads(_definition_text(view))
     assert isinstance(parsed, dict)
     return parsed
+
+
+def with_panels(view: str, panels: Collection[str]) -> dict[str, Any]:
+    """Return the definition of a view with some of its panels, each in its place; with none named, with all."""
+    found = definition(view)
+    if panels:
+        found["visualizations"] = {name: panel for name, panel in found["visualizations"].items() if name in panels}
+        found["layout"]["structure"] = [item for item in found["layout"]["structure"] if item["item"] in panels]
+    return found
 
 
 def height(view: str) -> int:
