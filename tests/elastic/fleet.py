@@ -8,7 +8,6 @@ writes the expected documents of its pipeline tests, and its sample events, as a
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,8 @@ import fleet_package  # noqa: E402
 from esatls.elastic.join import join  # noqa: E402
 from esatls.elastic.streams import dataset, pattern, stream  # noqa: E402
 
-from tests.elastic.jruby import JAR  # noqa: E402
-from tests.elastic.server import QUICK, Server  # noqa: E402
+from tests.elastic.jruby import read_yaml  # noqa: E402
+from tests.elastic.server import Server  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from esatls.elastic.client import Client
 
 TESTS = "data_stream/events/_dev/test/pipeline"
-_READ_YAML = "require 'yaml'; require 'json'; STDOUT.write(JSON.parse(STDIN.read).transform_values { |text| YAML.safe_load(text) }.to_json)"
 # as Kibana's Fleet has it: the time is cut to seconds
 _FINAL = {
     "processors": [
@@ -38,16 +36,6 @@ _FINAL = {
     ]
 }
 _HELD = "2026-03-03T09:20:00Z"
-
-
-def read_yaml(texts: dict[str, str]) -> dict[str, Any]:
-    """Return YAML documents as another one's reader has them: that of JRuby, by name."""
-    subprocess.run([str(ROOT / "tests/elastic/setup.sh")], check=True, timeout=600)
-    done = subprocess.run(
-        ["java", *QUICK, "-jar", str(JAR), "-e", _READ_YAML], input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8", timeout=300, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 class Package:

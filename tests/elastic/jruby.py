@@ -6,11 +6,14 @@ language, so the steps are those of the file. `LOGSTASH_HOME` runs the same line
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.util
 import json
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,11 +70,39 @@ def run_jruby(lines: Iterable[str], beside: dict[str, Any] | None = None) -> lis
 
 def run_documents(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Run documents through the filter; return those that come out."""
-    subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
-    given = {"steps": steps(FILTER.read_text(encoding="utf-8")), "documents": documents}
-    command = ["java", *QUICK, "-Xss4m", "-jar", str(JAR), str(HERE / "standin.rb")]
-    done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, encoding="utf-8", timeout=590, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr == "", done.stderr[-3000:]
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = _jruby().ask({"steps": steps(FILTER.read_text(encoding="utf-8")), "documents": documents})
     return found
+
+
+def read_yaml(texts: dict[str, str]) -> dict[str, Any]:
+    """Return YAML documents as another one's reader has them: that of JRuby, by name."""
+    found: dict[str, Any] = _jruby().ask({"yaml": texts})
+    return found
+
+
+class _JRuby:
+    """One process for all that is asked: it takes seconds to start."""
+
+    def __init__(self) -> None:
+        subprocess.run([str(HERE / "setup.sh")], check=True, timeout=600)
+        command = ["java", *QUICK, "-Xss4m", "-jar", str(JAR), str(HERE / "standin.rb")]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it is there as long as the process
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, encoding="utf-8")
+        atexit.register(self._process.communicate)
+
+    def ask(self, question: dict[str, Any]) -> Any:
+        """Return the answer to a question, which may leave no error."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        self._errors.seek(0)
+        errors = self._errors.read().decode()
+        self._errors.seek(0)
+        self._errors.truncate()
+        assert errors == "", errors[-3000:]
+        return json.loads(answer)
+
+
+_jruby = functools.cache(_JRuby)

@@ -1,7 +1,8 @@
 # A stand-in for Logstash: runs the steps of a filter, read from its configuration by a parser and given as JSON, over lines.
 # The Ruby of the filter runs as in Logstash: on JRuby, whose expressions are Joni's.
 #
-# Standard input: {"steps": [...], "documents": [...]}; standard output: the documents afterwards, as JSON.
+# Each line of standard input is JSON, and so is the line of standard output that answers it: {"steps": [...], "documents": [...]} with the documents
+# afterwards, {"yaml": {...}} with what the texts mean.
 require "json"
 require "java"
 
@@ -108,11 +109,20 @@ class Pipeline
   end
 end
 
-given = JSON.parse($stdin.read(nil).force_encoding("UTF-8"))
-pipeline = Pipeline.new(given["steps"])
-done = given["documents"].map do |document|
-  event = Event.new(document)
-  pipeline.filter(event)
-  event.to_hash
+# a filter's code is loaded once, as in Logstash
+pipelines = Hash.new { |known, steps| known[steps] = Pipeline.new(steps) }
+$stdout.sync = true
+$stdin.each_line do |line|
+  given = JSON.parse(line.force_encoding("UTF-8"))
+  if given.key?("yaml")
+    require "yaml"
+    done = given["yaml"].transform_values { |text| YAML.safe_load(text) }
+  else
+    done = given["documents"].map do |document|
+      event = Event.new(document)
+      pipelines[given["steps"]].filter(event)
+      event.to_hash
+    end
+  end
+  $stdout.write(JSON.generate(done) + "\n")
 end
-$stdout.write(JSON.generate(done))
