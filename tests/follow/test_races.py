@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,14 @@ def test_races(tmp_path: Path, name: str, seed: int) -> None:
     log.write(b"".join(b"line %d of this log\n" % number for number in range(50)))
     warnings: list[str] = []
     tail = Tail(str(log.path), warnings.append, None, str(log.rotated))
-    done = threading.Event()
+    looks = threading.Semaphore(0)
+
+    def see() -> None:
+        """Wait until the log was looked at from the beginning of a look to its end."""
+        while looks.acquire(blocking=False):
+            pass
+        looks.acquire(timeout=60)
+        looks.acquire(timeout=60)
 
     def write() -> None:
         rng = random.Random(seed)
@@ -43,13 +51,12 @@ def test_races(tmp_path: Path, name: str, seed: int) -> None:
                 log.write(b"".join(b"line %d of this log\n" % (number + more) for more in range(50)))
                 number += 50
                 if rng.random() < 0.1:
-                    done.wait(0.002)
+                    time.sleep(0.002)
             # a log that is copied and truncated within the time that a look at its folder takes cannot be followed
-            done.wait(0.02)
+            see()
             getattr(log, rng.choice(WAYS[name]))()
-            done.wait(0.02)
+            see()
         log.write(b"end\n")
-        done.set()
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -59,6 +66,7 @@ def test_races(tmp_path: Path, name: str, seed: int) -> None:
     told = b""
     while not told.endswith(b"end\n"):
         data = tail.read()
+        looks.release()
         told += data or b""
         if data is None and not writer.is_alive() and tail.read() is None and tail.read() is None:
             break
