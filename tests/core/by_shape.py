@@ -38,7 +38,7 @@ class ByShape(Judge):
     def __init__(self, host: str, stores: tuple[Store, Store, Store], shapes: Shapes) -> None:
         super().__init__(host, stores, shapes)
         self.templates: dict[Told, Template] = {}
-        """By the numbers of the parts."""
+        """By the shapes of the parts."""
         self.judged = self.odd = 0
         """How many messages were judged by shape, and how many were not."""
 
@@ -66,15 +66,15 @@ class ByShape(Judge):
         envelope = self.envelope(layout, values)
         if received is None or envelope is None:
             return None
-        told, own = received
-        one = self.known(told, lambda: Example(self).received(mid))
-        told, theirs = envelope
-        other = self.known(told, lambda: Example(self).envelope(mid))
+        shape, own = received
+        one = self.known(shape, lambda: Example(self).received(mid))
+        of_envelope, theirs = envelope
+        other = self.known(of_envelope, lambda: Example(self).envelope(mid))
         if one is None or other is None or _has_listed(other):
             return None
         found = [mid, self.host, STAMPS[first], STAMPS[last], *own, *theirs]
         attempts: list[Fragment] = []
-        numbers: Told = (one.number, other.number)
+        whole: Told = (shape, of_envelope)
         form = layout.deliveries
         if form.codes:
             tries = tries_of(form, values[layout.ends[2] :])
@@ -89,11 +89,11 @@ class ByShape(Judge):
                 if fragment is None:
                     return None
                 attempts.append(fragment)
-                numbers += (fragment.number,)
+                whole += (told,)
                 found += own
-        template = self.templates.get(numbers)
+        template = self.templates.get(whole)
         if template is None:
-            template = self._template(numbers, one, other, attempts)
+            template = self.templates[whole] = self._template(one, other, attempts)
         text, get = template
         slots = get(found)
         shown = "".join(slots)
@@ -101,7 +101,7 @@ class ByShape(Judge):
             slots = tuple([self.shapes.escaped(slot) for slot in slots])
         return (text % slots).encode()
 
-    def _template(self, numbers: Told, received: Fragment, envelope: Fragment, attempts: Sequence[Fragment]) -> Template:
+    def _template(self, received: Fragment, envelope: Fragment, attempts: Sequence[Fragment]) -> Template:
         """Return the whole of a record from its parts."""
         slots: list[int] = []
 
@@ -120,9 +120,7 @@ class ByShape(Judge):
             end += attempt.size
         word = delivered([{"outcome": "done", "verdict": attempt.done} for attempt in attempts if attempt.done is not None])
         texts += [f'"delivered":"{word}","deliveries":[{",".join(tries)}]', add(seen, OWN), add(identity, at)]
-        found = Template("{" + ",".join(filter(None, texts)) + "}", getter(slots))
-        self.templates[numbers] = found
-        return found
+        return Template("{" + ",".join(filter(None, texts)) + "}", getter(slots))
 
 
 def _has_listed(part: Fragment) -> bool:

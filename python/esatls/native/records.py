@@ -138,7 +138,7 @@ class _Asked(Known):
         known = tuple(shape)
         with self.learned.asking:
             if known not in self.learned.tries:
-                tries = shapes.placed_tries(self.facts(MESSAGES, str(mid)), self.learned.shapes)
+                tries = shapes.placed_tries(self.facts(MESSAGES, str(mid)))
                 self.learned.tries[known] = (
                     None
                     if tries is None

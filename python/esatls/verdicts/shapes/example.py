@@ -182,7 +182,7 @@ class Example:
         return made and made._replace(done=done)
 
     def _message(self, mid: str, codes: Collection[str], depth: int) -> None:
-        layout, own, _, _ = self.known.life(mid)
+        layout, own, _, _ = self.known.ordinary[mid]
         form = layout.received if codes is RECEIVED else layout.envelope
         values = own[: layout.ends[0]] if codes is RECEIVED else own[layout.ends[1] : layout.ends[2]]
         key = self.ids[MESSAGES, mid]
@@ -278,7 +278,7 @@ class Example:
         for text in (*texts, *shared):
             if "\ue000" in text.text or rfc3339(BEGIN)[:10] in text.text or self._unshown & {*text.places}:
                 return None
-        return Fragment(len(self.known.shapes.fragments), texts, self.count, {}, keys=shared)
+        return Fragment(texts, self.count, {}, keys=shared)
 
     def _put(self, part: Piece) -> Text:
         """Return fields or entries of a record as text, with slots instead of marks, and the places of these."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import count
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.extraction.fact_types import KEY, TIME, Fact
 from esatls.verdicts.ordinary import (
@@ -36,19 +34,13 @@ if TYPE_CHECKING:
 Get = Callable[["Sequence[Any]"], tuple[Any, ...]]
 
 ACCEPTED = frozenset({"message_accepted", "message_quarantined"})
-SORTS = {code: lru_cache(maxsize=4096)(rule.sort) for code, rule in RULES.items() if rule.sort is not None}
+SORTS = {code: rule.sort for code, rule in RULES.items() if rule.sort is not None}
 ORDER = {code: rank for rank, code in enumerate(dict.fromkeys((*RECEIVED, *ENVELOPE, *RULES)))}
-_NUMBERS = count()
 
 
 def getter(places: Sequence[int]) -> Get:
     """Return a function that takes the values at these places, as a tuple."""
-    if not places:
-        return lambda _: ()
-    if len(places) == 1:
-        (place,) = places
-        return lambda values: (values[place],)
-    return itemgetter(*places)
+    return lambda values: tuple([values[place] for place in places])
 
 
 class Form:
@@ -97,36 +89,18 @@ class Form:
             at += 1 + len(rule.values)
         self.length = at
         self.sorts = tuple(sorts)
-        self.is_plain = not sorts and LITERAL not in found and DISTINCT not in found
-        """Whether it matters only which values are there."""
-        self.numbers: dict[Hashable, int] = {}
-        self.plain = next(_NUMBERS)
-        """The number of a form in which all values are there and nothing else matters."""
-        self.is_pair = codes == ("delivery_started", "delivery_done")
         self.optional = getter(sorted(place for what in (TEXT, ONCE, SORTED, UNSHOWN) for place in found.get(what, ())))
-        self.is_timed, self.has_owners = bool(timed), OWNER in found
+        self.has_owners = OWNER in found
         self.literals = getter([*found.get(LITERAL, ()), *found.get(DISTINCT, ())])
         self.absent, self.owners, self.distinct = (getter(found.get(what, ())) for what in (ABSENT, OWNER, DISTINCT))
         self.once = [places for places in once.values() if len(places) > 1]
         """Groups of places, of which at most one may have a value."""
         self.over, self.timed = getter(found.get(RECEIVED_OVER, ())), getter(timed)
 
-    def told(self, values: Sequence[Any]) -> int:
-        """Return a number for what the values, each by itself, say about the shape."""
-        optional = self.optional(values)
-        if all(optional):
-            if self.is_plain:
-                return self.plain
-            lacking = None
-        else:
-            lacking = tuple([value if not value else 1 for value in optional])
-        key = lacking, self.literals(values), tuple([None if values[place] is None else sort(values[place]) for place, sort in self.sorts])
-        number = self.numbers.get(key)
-        return self.number(key) if number is None else number
-
-    def number(self, key: Hashable) -> int:
-        """Return the number of a key, always the same one."""
-        return self.numbers.setdefault(key, next(_NUMBERS))
+    def told(self, values: Sequence[Any]) -> Hashable:
+        """Return what the values, each by itself, say about the shape."""
+        sorts = tuple([None if values[place] is None else sort(values[place]) for place, sort in self.sorts])
+        return self.codes, tuple([value and 1 for value in self.optional(values)]), self.literals(values), sorts
 
     def facts(self, key: str, times: Iterable[Time], values: Sequence[Any]) -> list[Fact]:
         """Return facts of this form."""
@@ -152,48 +126,31 @@ class Layout(NamedTuple):
     is_accepted: bool
 
 
-class Layouts(dict[tuple[str, ...], Optional[Layout]]):
-    """Layouts by the codes of facts, in the order in which these came; None: no ordinary life has these."""
-
-    def __init__(self) -> None:
-        self._forms: dict[tuple[str, ...], Form] = {}
-
-    def __missing__(self, codes: tuple[str, ...]) -> Layout | None:
-        found = self._layout(codes)
-        if len(self) < MOST_SHAPES:
-            self[codes] = found
-        return found
-
-    def _form(self, codes: Iterable[str]) -> Form:
-        key = tuple(codes)
-        form = self._forms.get(key)
-        if form is None:
-            form = self._forms[key] = Form(key)
-        return form
-
-    def _layout(self, codes: tuple[str, ...]) -> Layout | None:
-        if len(codes) > MOST_FACTS or any(code not in RULES or codes.count(code) > (RULES[code].most or MOST_FACTS) for code in codes):
-            return None
-        if sum(code in LINEAGE for code in codes) > 1:
-            return None
-        starts, at = [], 0
-        for code in codes:
-            starts.append(at)
-            at += 3 + len(RULES[code].values)
-        order = sorted((number for number, code in enumerate(codes) if RULES[code].most), key=lambda number: (ORDER[codes[number]], number))
-        kept = [codes[number] for number in order]
-        places = [place for n in order for place in (starts[n] + TIME, *range(starts[n] + KEY + 1, starts[n] + 3 + len(RULES[codes[n]].values)))]
-        told = list(zip(codes, starts))
-        received, envelope, last = (self._form(code for code in kept if code in some) for some in (RECEIVED, ENVELOPE, LINEAGE))
-        return Layout(
-            at,
-            getter(places),
-            getter([start + TIME for code, start in told if RULES[code].is_seen]),
-            [(start + TIME, start + KEY + 1) for code, start in told if RULES[code].values[0] == USED],
-            self._form(kept),
-            received,
-            envelope,
-            self._form(code for code in kept if WENT_OVER in RULES[code].values),
-            (received.length, received.length - last.length, received.length - last.length + envelope.length),
-            any(code in ACCEPTED or WENT_OVER in RULES[code].values for code in codes),
-        )
+@lru_cache(maxsize=MOST_SHAPES)
+def layout_of(codes: tuple[str, ...]) -> Layout | None:
+    """Return the layout of facts with these codes, in the order in which they came; None: no ordinary life has these."""
+    if len(codes) > MOST_FACTS or any(code not in RULES or codes.count(code) > (RULES[code].most or MOST_FACTS) for code in codes):
+        return None
+    if sum(code in LINEAGE for code in codes) > 1:
+        return None
+    starts, at = [], 0
+    for code in codes:
+        starts.append(at)
+        at += 3 + len(RULES[code].values)
+    order = sorted((number for number, code in enumerate(codes) if RULES[code].most), key=lambda number: (ORDER[codes[number]], number))
+    kept = [codes[number] for number in order]
+    places = [place for n in order for place in (starts[n] + TIME, *range(starts[n] + KEY + 1, starts[n] + 3 + len(RULES[codes[n]].values)))]
+    told = list(zip(codes, starts))
+    received, envelope, last = (Form(tuple(code for code in kept if code in some)) for some in (RECEIVED, ENVELOPE, LINEAGE))
+    return Layout(
+        at,
+        getter(places),
+        getter([start + TIME for code, start in told if RULES[code].is_seen]),
+        [(start + TIME, start + KEY + 1) for code, start in told if RULES[code].values[0] == USED],
+        Form(tuple(kept)),
+        received,
+        envelope,
+        Form(tuple(code for code in kept if WENT_OVER in RULES[code].values)),
+        (received.length, received.length - last.length, received.length - last.length + envelope.length),
+        any(code in ACCEPTED or WENT_OVER in RULES[code].values for code in codes),
+    )

@@ -14,6 +14,7 @@ from esatls.verdicts.facts import INTERNAL, LONG_AGO, TRIES, passes, refs
 from esatls.verdicts.inheritance import listed
 from esatls.verdicts.message import domain_of
 from esatls.verdicts.ordinary import RULES
+from esatls.verdicts.shapes.layout import layout_of
 from esatls.verdicts.shapes.templates import LISTED
 
 if TYPE_CHECKING:
@@ -40,16 +41,16 @@ _Part = tuple["Told", tuple[Any, ...]]
 class Side(NamedTuple):
     """An ordinary connection."""
 
-    told: int
+    told: Hashable
     since: Time
     """The time from which on everything that matters has been said."""
     values: tuple[Any, ...]
     passed: int
     key: str
     form: Form
-    timed: tuple[Time, ...] = ()
+    timed: tuple[Time, ...]
     """The times of facts that matter by their time."""
-    owners: tuple[Any, ...] = ()
+    owners: tuple[Any, ...]
 
     def before(self, time: Time, mid: str) -> Hashable:
         """Return what was said before, at and after a time, and which lines are about a message."""
@@ -79,10 +80,6 @@ class Parts:
             else:
                 self.ordinary[mid] = life
 
-    def life(self, mid: str) -> _Life:
-        """Return what is known of a message that may be ordinary."""
-        return self.ordinary[mid]
-
     def is_own(self, mid: str) -> bool | None:
         """Tell whether the appliance itself created a message, if only the sender can show it; else None."""
         layout, values, _, _ = self.ordinary[mid]
@@ -97,10 +94,8 @@ class Parts:
 
     # messages and connections
 
-    def _life(  # noqa: C901 - in one pass, for every message
-        self, mid: str, facts: Sequence[Fact]
-    ) -> _Life | None:
-        layout = self.shapes.layouts[tuple([fact[CODE] for fact in facts])]
+    def _life(self, mid: str, facts: Sequence[Fact]) -> _Life | None:  # noqa: C901 - all that makes a message ordinary
+        layout = layout_of(tuple([fact[CODE] for fact in facts]))
         if layout is None:
             return None
         flat = [*chain.from_iterable(facts)]
@@ -187,7 +182,7 @@ class Parts:
 
     def _side(self, side: int, key: str) -> Side | None:
         facts = self.stores[side].get(key, ())
-        layout = self.shapes.layouts[tuple([fact[CODE] for fact in facts])]
+        layout = layout_of(tuple([fact[CODE] for fact in facts]))
         if layout is None or (key[0] == "0" and key != "0"):
             return None
         flat = [*chain.from_iterable(facts)]
@@ -204,18 +199,13 @@ class Parts:
                 return None
         if last - first > lives.CONNECTION_SILENCE:
             return None
-        told = form.told(values)
-        if not form.is_timed:
-            return Side(told, LONG_AGO, values, passed, key, form)
         timed = form.timed(values)
-        if len(timed) == 1 and not form.has_owners:
-            return Side(told, floor(timed[0]) + (not form.at_once[0]), values, passed, key, form, timed)
         if len({*zip(timed, (code for code in form.codes if RULES[code].is_timed))}) < len(timed):
             # the order of two facts of one code and time depends on their words
             return None
         seconds = [*map(floor, timed)]
-        told = form.number((told, *map(sorted(timed).index, timed), *map(sorted(seconds).index, seconds)))
-        since = _NEVER if form.has_owners else max(second + (not at_once) for second, at_once in zip(seconds, form.at_once))
+        told = (form.told(values), *map(sorted(timed).index, timed), *map(sorted(seconds).index, seconds))
+        since = _NEVER if form.has_owners else max((second + (not at_once) for second, at_once in zip(seconds, form.at_once)), default=LONG_AGO)
         return Side(told, since, values, passed, key, form, timed, form.owners(values))
 
     # parts of records

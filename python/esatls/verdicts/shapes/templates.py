@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from esatls.verdicts.shapes.layout import Layouts
-
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -37,7 +35,6 @@ class Text(NamedTuple):
 class Fragment(NamedTuple):
     """A part of a record of one shape."""
 
-    number: int
     texts: tuple[Text, ...]
     size: int
     """How many values its shape has."""
@@ -56,7 +53,6 @@ class Shapes:
         self.dump = dump
         self.brief = brief
         """Whether records have only what a report counts, with fields that are counted together next to each other (`report.groups`)."""
-        self.layouts = Layouts()
         self.fragments: dict[Told, Fragment | None] = {}
         """By shape; None: it turned out not to be ordinary."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Optional
 
 from esatls.extraction.fact_types import CODE
 from esatls.verdicts.facts import TRIES
 from esatls.verdicts.message import rids_of
+from esatls.verdicts.shapes.layout import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
     from esatls.verdicts.shapes.layout import Form
-    from esatls.verdicts.shapes.templates import Shapes
 
 Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optional[str]]
 """A delivery: its DCID, whether a line says that it began, the code of its end, the time of the end (or of the beginning), the RIDs, and the response."""
@@ -24,9 +23,6 @@ Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optiona
 
 def tries_of(form: Form, values: Sequence[Any]) -> list[Try] | None:
     """Return the deliveries of a message in order; None if they are not ordinary."""
-    if form.is_pair:
-        _, dcid, rid, time, same_dcid, same_rid = values
-        return [(dcid, True, "delivery_done", time, _rids(rid), None)] if dcid == same_dcid != "0" and rid == same_rid else None
     found: list[Try] = []
     all_begun: dict[str | None, Try] = {}
     for code, at in form.deliveries:
@@ -59,12 +55,12 @@ def tries_of(form: Form, values: Sequence[Any]) -> list[Try] | None:
     return sorted(found, key=lambda one: (one[3], int(one[0] or 0), one[2] or "", one[5] or ""))
 
 
-def placed_tries(facts: Sequence[Fact], shapes: Shapes) -> list[tuple[int, Try]] | None:
+def placed_tries(facts: Sequence[Fact]) -> list[tuple[int, Try]] | None:
     """Return the deliveries of a message in order, each with the number of its fact among those about deliveries.
 
     None if they are not ordinary; everything else in the message must be.
     """
-    layout = shapes.layouts[tuple([fact[CODE] for fact in facts])]
+    layout = layout_of(tuple([fact[CODE] for fact in facts]))
     if layout is None:
         return None
     form, values = layout.deliveries, layout.pick([*chain.from_iterable(facts)])[layout.ends[2] :]
@@ -82,6 +78,5 @@ def _are_apart(one: Try, other: Try) -> bool:
     return one[5] != "" != other[5]
 
 
-@lru_cache(maxsize=1000)
 def _rids(text: str | None) -> tuple[int, ...]:
     return tuple(sorted(set(rids_of(text))))
