@@ -417,6 +417,15 @@ def test_child_that_is_emitted_before_its_parent() -> None:
     assert [(record["mid"], record["received"]) for record in again.records()] == [(14, "encrypted")]
 
 
+def test_bounces_beside_a_child() -> None:
+    """A message from which another one was made was accepted, however many bounces were made for it, which do not show that."""
+    bounces = ((2, f"MID {mid} was generated for bounce of MID 14") for mid in range(20, 40))
+    lines = stamped(*RECEIVED, *bounces, (2, "MID 14 rewritten to MID 15 by antivirus"), (3, "Message aborted MID 14 Receiving aborted by sender"))
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert {record["mid"]: record["received"] for record in run.records()}[14] == "encrypted"
+
+
 def test_child_made_after_its_parent_was_emitted() -> None:
     """A message that was given up and emitted was accepted after all, as another one is made from it: that one was received as the log says."""
     lines = stamped(
@@ -726,6 +735,23 @@ def test_two_witnesses_in_one_stream() -> None:
     same(run.told, whole(lines))
     assert sum("received_witness" in record for record in run.records()) > 400
     assert run.held.late == 0
+
+
+def test_consolidated_event_of_what_was_not_delivered() -> None:
+    """Of a connection, the event is kept that says that mail passed, not one that only names it; that decides about what bounced there."""
+    event = CONSOLIDATED.format(second=0, serial="AAAA1111-EXAMPLE", mid=13, status="Success").partition("collector: ")[2].replace("ESATLSIn", "ESATLSOut")
+    bounced = "Info: Bounced: DCID 9 MID {} to RID 0 - 5.1.0 - Unknown address error ('550', ['no'])"
+    texts = [
+        (0, event.replace("DELIVERED", "BOUNCED")),
+        (1, bounced.format(20)),
+        (1, "Info: DCID 9 TLS was required but could not be successfully negotiated"),
+        (2, event),
+        *((3, bounced.format(mid)) for mid in range(21, 30)),
+    ]
+    lines = [f"2024-03-05T10:00:0{second}Z esa1 mail_logs: {text}" for second, text in texts]
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    assert {record["mid"]: record["deliveries"][0]["verdict"] for record in run.records()}[20] == "encrypted"
 
 
 def test_giant_line() -> None:

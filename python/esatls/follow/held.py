@@ -27,7 +27,7 @@ from esatls.lines.clock import parse_rfc3339
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import together
 from esatls.verdicts.contradictions import Contradictions
-from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, have_witnesses, refs
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, Facts, Ref, have_witnesses, is_use, refs
 from esatls.verdicts.hosts import host_and_serial, key_of
 from esatls.verdicts.inheritance import bequeath, heritages_of
 from esatls.verdicts.records import message_record
@@ -271,7 +271,7 @@ class Held:
             held.hold(key, item, ref)
             if ref[0] != MESSAGES:
                 connection = held.connection(*ref)
-                if not (is_said and fact[CODE] in MENTIONS):
+                if not (is_said and fact[CODE] in MENTIONS) and is_use(ref[0], fact):
                     connection.use(fact)
                 self._wait("closed" if connection.closed else "connected", host, *ref, connection)
 

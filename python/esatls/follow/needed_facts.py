@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, PARENT, TIME
-from esatls.verdicts.facts import LONG_AGO, OPENS, refs
+from esatls.verdicts.facts import INTERNAL, LONG_AGO, OPENS, refs
 from esatls.verdicts.lives import LATE_LINEAGE
 from esatls.verdicts.message import Message
 
@@ -81,11 +81,15 @@ class NeededFacts:
             if not message.gave_up:
                 return ()
             if message.one_life:
-                return islice((child for child in children if not message.made_after(self._made_from(child, mid))), 1)
+                return islice((child for child in children if self._carries(child, mid) and not message.made_after(self._made_from(child, mid))), 1)
         begun = LONG_AGO
         if any(fact[CODE] in OPENS for fact in facts):
             begun = min((fact[TIME] for fact in facts if fact[TIME] is not None), default=LONG_AGO)
         return [child for child in children if self._made_from(child, mid) >= begun - LATE_LINEAGE]
+
+    def _carries(self, child: str, mid: str) -> bool:
+        """Tell whether a message carries the content of another one, and so shows that this was accepted."""
+        return any(fact[CODE] in MAKES - INTERNAL and fact[PARENT] == mid for fact in self.held.messages[child].facts)
 
     def _made_from(self, child: str, mid: str) -> Time:
         """Return the latest time at which a message was made from another one; without a time, it may be now."""

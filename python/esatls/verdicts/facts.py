@@ -25,9 +25,11 @@ from esatls.extraction.fact_types import (
     RECEIVING,
     TIME,
     TRACKING,
+    Consolidated,
     Fact,
     Lineage,
     code_of,
+    position,
     store_of,
 )
 from esatls.extraction.match import LONGEST_NUMBER, MATCHERS_BY_START, START, Spec, event_of
@@ -65,6 +67,7 @@ MENTIONS = frozenset({"message_sender", "message_recipient"})
 """Codes of facts, besides the start, that name the connection of a message."""
 
 _WITNESSES = (CEF, TRACKING)
+_ACTION = position("action", Consolidated)
 LONG_AGO: Time = float("-inf")
 """Stands for a missing time, so that facts without one sort before all others."""
 _FLOW_TABLE = {"incoming": "inbound", "outgoing": "outbound"}
@@ -288,6 +291,11 @@ def refs(fact: Fact) -> Iterator[Ref]:
 def passes(use: Fact) -> bool:
     """Tell whether mail passed over the connection that a fact of a message names: it was accepted, or its delivery began."""
     return use[CODE] not in _PASSED_NOT
+
+
+def is_use(side: int, fact: Fact) -> bool:
+    """Tell whether a fact of a message that names a connection says that it was used: of consolidated events about delivery, only DELIVERED does."""
+    return side != DELIVERY or fact[CODE] != "cef" or fact[_ACTION] == "DELIVERED"
 
 
 def bears_witness(fact: Fact) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from esatls.extraction.fact_types import (
     CODE,
+    DELIVERY,
     KEY,
     TIME,
     Consolidated,
@@ -25,7 +26,7 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.verdicts import lives
-from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, earlier, order
+from esatls.verdicts.facts import MENTIONS, OPENS, TRIES, earlier, is_use, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -219,7 +220,7 @@ class Message:
             self.records = [Consolidated(*fact) for fact in sorted(set(records), key=order)]
             self.statements: dict[str, str | None] = {}
             """What they state, by field, as far as it was asked for (`stated`)."""
-            self.delivered_over = self.delivered_over + [fact for fact in records if fact[_ACTION] == "DELIVERED"]
+            self.delivered_over = self.delivered_over + [fact for fact in records if is_use(DELIVERY, fact)]
             actions = {fact[_ACTION] for fact in records}
             gave_up |= "ABORTED" in actions
             # one that names a delivery connection shows a delivery, as a line of the log does
