@@ -147,6 +147,8 @@ def lines() -> list[str]:
         found += [json.dumps({first: columns, second: cells}) for first, second in records.TABLES]
     pairs = [{"field": name, "value": text} for name, text in zip(names, row)]
     found += [json.dumps({"results": [some]}) for some in (pairs, [*pairs, {"field": 5, "value": 5}], [*pairs, {}])]
+    # half of a character, where a collector has cut a text
+    found += [json.dumps({"message": f"Info: Message done DCID 6 MID 1 to RID [0] [('x', '\\u4e00 {half}')]"}) for half in ("\ud83d", "\udc4d", "\ud83d\udc4d")]
     # only a space ends a value, and an escape alone is none
     found.append(f"{CONSOLIDATED} shost=mail\t.example.com ESATLSInCipher=A\tB duser=\\")
     return found

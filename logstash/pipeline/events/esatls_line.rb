@@ -21,6 +21,7 @@ module EsatlsLine
   IN_FRONT = /\A(?:<\d{1,3}>(?:1 )?)?(?<stamp>#{EsatlsTables::STAMP})(?:[ \t][^\s"'{}]{1,128}){0,3}(?: - -)?[ \t](?=\{)/
   # a tag and a list, as in files of Fluent Bit
   LISTED = /\A#{EsatlsTables::LISTED}/
+  ESCAPE = /\\(?:u[dD][89abAB]\h\h\\u[dD][c-fC-F]\h\h|(?<half>u[dD][89a-fA-F]\h\h)|.)/m
   UNITS = [[1e11, 1], [1e14, 1e3], [1e17, 1e6], [1e20, 1e9]].freeze
 
   # Returns the line, and what a record around it says about its host, time, log and level; nil if there is no text.
@@ -64,10 +65,17 @@ module EsatlsLine
   # Returns what a value says about the one line in it; nil if it holds none, or several, each of which would need a separate document.
   def json(text)
     return nil unless text.start_with?("{", "[")
-    found = within(JSON.parse(text, max_nesting: 200), [])
+    found = within(parse(text), [])
     found.size == 1 ? found[0] : nil
   rescue JSON::ParserError
     nil
+  end
+
+  # JSON may name half of a character, where a text was cut or a stranger wrote it; Ruby refuses that.
+  def parse(text)
+    JSON.parse(text, max_nesting: 200)
+  rescue JSON::ParserError
+    JSON.parse(text.gsub(ESCAPE) { |escape| Regexp.last_match(:half) ? "\\ufffd" : escape }, max_nesting: 200)
   end
 
   # An object that holds a line is one record, even if it has other objects in it; without a line, each of these may be one.
