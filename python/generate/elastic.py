@@ -75,8 +75,9 @@ def _events() -> str:
 ENVELOPE = "|".join([*usual_headers("_tmp."), "%{ESA_ENVELOPE}"])
 _RECORD = "|".join(sorted(start for start, (_, found, _) in MATCHERS.items() if any(name in CONSOLIDATED for name, _ in found.values())))
 # one grok reads ordinary lines: the first envelope that fits counts (hence the atomic group), followed by an event or by text that is no record;
-# a JSON line is known by its start
-ORDINARY = rf"\A(?![ \t]*\[?\{{)(?>{ENVELOPE})(?:(?:{_events()})\s*\z|(?!{_RECORD}|[\s\S]*(?:CEF:|\}}\z)))"
+# a JSON line is known by its start, and what may be a row of CSV by a quote behind a mark
+_CSV = r'(?>(?:[^"]*(?<![,;\t|])")*)[^"]*(?<=[,;\t|])"'
+ORDINARY = rf"\A(?![ \t]*\[?\{{|{_CSV})(?>{ENVELOPE})(?:(?:{_events()})\s*\z|(?!{_RECORD}|[\s\S]*(?:CEF:|\}}\z)))"
 # a stamp and a tag, but no header, in front of a JSON record, as in files of Fluentd and lines from relays
 IN_FRONT = (
     r"\A(?:<\d{1,3}>(?:1 )?)?%{ESA_H_STAMP:_tmp.front_stamp}"
@@ -249,6 +250,15 @@ def other_pipeline() -> dict[str, Any]:
             },
             *_choice(),
             _envelope("esatls-envelope", "Stamp, appliance, log subscription and level; any other line is text from its start"),
+            {
+                "script": {
+                    "tag": "esatls-cell",
+                    "description": "A row of CSV without names of columns: the text is the rest of its cell",
+                    "if": "ctx._tmp.outer_stamp != null && ctx._tmp.line.indexOf('\"') >= 0",
+                    "lang": "painless",
+                    "source": _source("cell"),
+                }
+            },
             {
                 "script": {
                     "tag": "esatls-arcsight",

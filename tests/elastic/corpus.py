@@ -149,6 +149,10 @@ def lines() -> list[str]:
     found += [json.dumps({"results": [some]}) for some in (pairs, [*pairs, {"field": 5, "value": 5}], [*pairs, {}])]
     # half of a character, where a collector has cut a text
     found += [json.dumps({"message": f"Info: Message done DCID 6 MID 1 to RID [0] [('x', '\\u4e00 {half}')]"}) for half in ("\ud83d", "\udc4d", "\ud83d\udc4d")]
+    # rows of CSV without names of columns
+    for begin in ('2020-02-03T04:05:06Z,esa1,"', '2020-02-03T04:05:06Z;"a";"', 'x|Mon Aug 10 09:58:54 2020|"', '2020-02-03T04:05:06Z "', '"'):
+        for end in ('"', '","x"', '";5', '"|""', '""', '",5 x"', ""):
+            found += [f"{begin}Info: {text}{end}" for text in ("ICID 5 TLS success", 'MID 1 Subject ""a"", ""b', "MID 1 Subject 'x','")]
     # only a space ends a value, and an escape alone is none
     found.append(f"{CONSOLIDATED} shost=mail\t.example.com ESATLSInCipher=A\tB duser=\\")
     return found

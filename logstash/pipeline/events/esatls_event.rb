@@ -82,7 +82,16 @@ module EsatlsEvent
     return [nil, nil, nil, nil, line] unless found
     host = found[:inner_host] || found[:outer_host] || found[:lead_host] || found[:bare_host]
     log = found[:inner_log] || found[:outer_log] || found[:bare_log]
-    [found[:inner_stamp] || found[:outer_stamp], host, log, found[:esa_level], found.post_match, (found[:outer_stamp] if found[:inner_stamp])]
+    text = found[:outer_stamp] ? cell(found[0], found.post_match) : found.post_match
+    [found[:inner_stamp] || found[:outer_stamp], host, log, found[:esa_level], text, (found[:outer_stamp] if found[:inner_stamp])]
+  end
+
+  # Returns the text behind a header: in a row of CSV without names of columns, it ends where the quotes end that the header opens.
+  def cell(header, text)
+    mark = header[/[,;\t|](?="[^"]*\z)/]
+    return text unless mark && header.count('"').odd?
+    found = /\A([^"]*(?:""[^"]*)*)"(?:#{Regexp.escape(mark)}|\z)/.match(text)
+    found ? found[1].gsub('""', '"') : text
   end
 
   # Returns the pattern of an event and its fields. A text is an event only if all of it matches.
