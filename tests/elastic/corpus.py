@@ -147,7 +147,14 @@ def lines() -> list[str]:
         found += [json.dumps({first: columns, second: cells}) for first, second in records.TABLES]
     pairs = [{"field": name, "value": text} for name, text in zip(names, row)]
     found += [json.dumps({"results": [some]}) for some in (pairs, [*pairs, {"field": 5, "value": 5}], [*pairs, {}])]
-    # half of a character, where a collector has cut a text
+    # records within records, and half of a character where a collector has cut a text
+    docker = {"log": "<22>Jan 21 12:47:11 esa1 mail_logs: Info: ICID 5 close\n", "stream": "stdout"}
+    bare = {"message": "Info: ICID 5 close"}
+    for inner in (docker, {**bare, "host": "esa2"}, {**bare, "tag": "mail_logs"}, [bare], {"message": json.dumps(bare)}, {"subject": bare["message"]}):
+        for text in (json.dumps(inner), json.dumps(inner) + "\n"):
+            found += [json.dumps(outer) for outer in ({**record, "message": text}, {"event": "x", "_raw": text, "program": "x"})]
+    found.append(json.dumps({"stream": {"host": "esa1"}, "values": [["1709632800000000000", json.dumps(bare)]]}))
+    found.append(json.dumps({**record, "message": "Info: MID 1 Subject '" + json.dumps(bare) + "'", "log": json.dumps(bare)}))
     found += [json.dumps({"message": f"Info: Message done DCID 6 MID 1 to RID [0] [('x', '\\u4e00 {half}')]"}) for half in ("\ud83d", "\udc4d", "\ud83d\udc4d")]
     # rows of CSV without names of columns
     for begin in ('2020-02-03T04:05:06Z,esa1,"', '2020-02-03T04:05:06Z;"a";"', 'x|Mon Aug 10 09:58:54 2020|"', '2020-02-03T04:05:06Z "', '"'):

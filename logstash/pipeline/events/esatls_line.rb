@@ -33,8 +33,15 @@ module EsatlsLine
     { "line" => line, **(found || {}), **(within || {}) }
   end
 
+  # Returns what the records around a line say; one within another may leave its host and its time to that one.
   def of_json(line)
-    return json(whole(line.gsub(/\A[ \t]+|[ \t,]+\z/, ""))) if line.start_with?("{", "[", " ", "\t")
+    found = of_record(line)
+    inner = found && of_json(found["line"])
+    inner ? found.slice("host", "stamp").merge(inner) : found
+  end
+
+  def of_record(line)
+    return json(whole(line.gsub(/\A[ \t]+|[ \t\n,]+\z/, ""))) if line.start_with?("{", "[", " ", "\t")
     listed = LISTED.match(line) if line.end_with?("}]")
     if listed && !HEADER.match?(listed[0])
       found = json(listed.post_match.chomp("]"))

@@ -2,12 +2,18 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.ServiceLoader;
 import java.util.concurrent.CountDownLatch;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.env.Environment;
 import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
+import org.opensearch.painless.PainlessPlugin;
+import org.opensearch.plugins.ExtensiblePlugin;
 import org.opensearch.plugins.Plugin;
+import org.opensearch.plugins.ScriptPlugin;
+import org.opensearch.script.ScriptContext;
+import org.opensearch.script.ScriptEngine;
 
 /**
  * One search node on the loopback address, made of the jars alone: {@code java -cp 'lib/*' Server.java HOME PORT}.
@@ -16,6 +22,25 @@ import org.opensearch.plugins.Plugin;
 public final class Server extends Node {
     private Server(Environment environment, Collection<Class<? extends Plugin>> plugins) {
         super(environment, plugins, true);
+    }
+
+    /** Painless with what other modules add to it, as in a distribution: the ingest processors that scripts may call. */
+    public static final class Painless extends Plugin implements ScriptPlugin {
+        private final PainlessPlugin own = new PainlessPlugin();
+
+        public Painless() {
+            own.loadExtensions(new ExtensiblePlugin.ExtensionLoader() {
+                @Override
+                public <T> List<T> loadExtensions(Class<T> type) {
+                    return ServiceLoader.load(type).stream().map(ServiceLoader.Provider::get).toList();
+                }
+            });
+        }
+
+        @Override
+        public ScriptEngine getScriptEngine(Settings settings, Collection<ScriptContext<?>> contexts) {
+            return own.getScriptEngine(settings, contexts);
+        }
     }
 
     public static void main(String[] args) throws Exception {
@@ -39,7 +64,7 @@ public final class Server extends Node {
         List<Class<? extends Plugin>> plugins = List.of(
             org.opensearch.transport.Netty4Plugin.class,
             org.opensearch.ingest.common.IngestCommonPlugin.class,
-            org.opensearch.painless.PainlessPlugin.class,
+            Painless.class,
             org.opensearch.script.mustache.MustachePlugin.class,
             org.opensearch.index.reindex.ReindexPlugin.class,
             org.opensearch.index.mapper.MapperExtrasPlugin.class,
