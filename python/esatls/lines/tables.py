@@ -156,7 +156,7 @@ class CsvTable:
     def _has_header(self, line: str) -> bool:
         """Tell whether a line begins with the header of a log line, no part of which is a cell."""
         env = envelope.parse(line)
-        return env.rank > envelope.BARE and self.mark not in line[: env.end] and '"' not in line[: env.end]
+        return env.rank > envelope.BARE and self.mark not in line[: env.end]
 
     def _is_log_line(self, line: str, *, has_header: bool) -> bool:
         """Tell whether a line is one of a log, whose first line looked like names of columns: it has no cells, or fewer than there are names."""
