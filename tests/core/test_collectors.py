@@ -384,6 +384,7 @@ MARK_IN_TEXT = WHOLE.replace(TEXT, "MID 1 ICID 5 From: <a;b@example.com>")
 ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
     "a subject": (["Zeit;Betreff", f'{AT};"{WHOLE}"'], []),
     "a subject, and names with spaces": (["Zeit, Betreff, n", f'{AT},"{WHOLE}",1', f'{AT}, "x, {WHOLE}", 2'], []),
+    "a subject with a line feed, but no quotes": (["Zeit;Betreff", f"{AT};x", WHOLE], []),
     "a subject in front": (["Betreff;Zeit", f"{WHOLE};{AT}", f"x;{AT}", f"{WHOLE};{AT}"], []),
     "a subject in front of every row": (["Objet|Reçu le", f"{WHOLE}|{AT}", f"{WHOLE}|{AT}"], []),
     "a subject over two lines": (["Дата,Тема", f'{AT},"x', f'{WHOLE}"', f"{AT},{LINE}"], []),
