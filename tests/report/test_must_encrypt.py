@@ -89,11 +89,13 @@ def test_mail_counts_for_every_row_that_fits() -> None:
 )
 def test_deliveries_that_are_not_known_hide_no_clear_text(verdicts: tuple[str, ...], count: str) -> None:
     """A delivery in clear text breaks the rule and counts in the report, whatever is not known of the others to the same partner."""
-    attempts = [attempt(verdict, "partner.example.com", rid=[rid]) for rid, verdict in enumerate(verdicts)]
+    times = [f"2024-03-05T10:00:0{number}Z" for number in range(len(verdicts))]
+    attempts = [attempt(verdict, "partner.example.com", rid=[rid], time=times[rid]) for rid, verdict in enumerate(verdicts)]
     mail = message(1, "encrypted", "unknown", attempts, mail_flow="outgoing")
     (partner,) = must_encrypt.check(RULES[:1], [mail])
     assert partner.counts == {**dict.fromkeys(("encrypted", "mixed", "cleartext", "unknown"), 0), count: 1}
     assert partner.verdict == ("unknown" if count == "unknown" else "broken")
+    assert [one.time for one in partner.mail] == [times[verdicts[0] == "encrypted"]]  # the first that was not encrypted
     (row,) = [row for row in build([], [mail])["organisations"] if row["direction"] == "delivery"]
     assert row["messages"] == partner.counts
 
@@ -188,7 +190,8 @@ def test_deliveries_together(deliveries: list[tuple[str, str | None]], verdict: 
         ("*ab*ab*", "xabab", True),
         ("*ab*ab*", "xab", False),
         ("*ab*", "abx", True),
-        ("*a" * 40 + "*b", "a" * 253, False),
+        ("*a" * 100 + "*b", "a" * 10_000, False),
+        ("*.example.com", "a" * 254 + ".example.com", True),
     ],
 )
 def test_patterns(pattern: str, domain: str, found: bool) -> None:  # noqa: FBT001

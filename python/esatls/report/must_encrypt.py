@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.errors import UsageError
-from esatls.verdicts.dns_names import LONGEST_NAME
 from esatls.verdicts.partners import deliveries_by_partner, partner_name, sender_of
 from esatls.verdicts.words import UNKNOWN, of_partner
 
@@ -115,9 +114,6 @@ class _Index:
 
     def find(self, domain: str, side: str) -> list[Partner]:
         """Return the partners whose mail on a side must be encrypted, and to whose rules a domain belongs."""
-        if len(domain) > LONGEST_NAME:
-            # no longer text of a log is compared with a pattern
-            return []
         key = domain, side
         if key not in self.known:
             rows = zip(self.partners, self.patterns)

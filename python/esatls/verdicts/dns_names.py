@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-LONGEST_NAME = 253
+_LONGEST_NAME = 253
 """Characters of a name in DNS (RFC 1035)."""
 
 
@@ -26,7 +26,7 @@ def _on_the_wire(name: str) -> str:
 
     So a name that IDNA maps to another one (a soft hyphen to nothing, a sharp s to ss) remains a different name.
     """
-    if len(name) > LONGEST_NAME:
+    if len(name) > _LONGEST_NAME:
         return name
     try:
         wire = name.encode("idna")
