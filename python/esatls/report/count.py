@@ -405,7 +405,7 @@ class _Messages:
         if len(deliveries) == 1 and len(deliveries[0][1]) < 2:
             ((attempt, reached),) = deliveries
             self._add_attempt(record, attempt, next(iter(reached), None), flow, len(attempt["rid"]), alike)
-        elif deliveries:
+        else:
             self._add_several(record, deliveries, flow, alike)
 
     def _add_several(self, record: MessageRecord, deliveries: list[tuple[DeliveryRecord, set[str]]], flow: str, alike: Alike) -> None:
