@@ -129,14 +129,7 @@ class Clock:
             number = int(month) if month.isdigit() else MONTH_NUMBERS[month]
             time = self._dated(year, number, int(day), clock, zone, self.latest if near is None else near)
             # in the years 1 and 9999, a part of a day may be outside the range of dates
-            if (
-                self._fixed is not None
-                and stamp[19:20] == " "
-                and len(stamp) == _NATIVE_LENGTH
-                and told["year"]
-                and zone is None
-                and 1 < int(told["year"]) < 9999
-            ):
+            if self._fixed is not None and len(stamp) == _NATIVE_LENGTH and told["year"] and zone is None and 1 < int(told["year"]) < 9999:
                 self._days[stamp[:11] + stamp[20:]] = int(self._local(int(told["year"]), number, int(day), "00:00:00"))
         except (KeyError, ValueError, OverflowError):
             return None
