@@ -16,6 +16,7 @@ from esatls.extraction.event_stream import events as read
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines import records, tables
+from esatls.lines.clock import MONTHS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -552,6 +553,7 @@ def test_the_collectors_time_shows_the_year(order: int) -> None:
     documents = [json.dumps({"@timestamp": taken, "message": line}) for taken, line in short]
     for lines in (
         documents,
+        [json.dumps({"@timestamp": f"{taken[8:10]}/{MONTHS[int(taken[5:7]) - 1]}/{taken[:4]}:{taken[11:19]} +0000", "message": line}) for taken, line in short],
         json.dumps([json.loads(one) for one in documents], indent=1).split("\n"),
         ["_time,_raw", *(f'{taken},"{line}"' for taken, line in short)],
         [f"{taken} relay {line}" for taken, line in short],
@@ -560,17 +562,21 @@ def test_the_collectors_time_shows_the_year(order: int) -> None:
         assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
 
 
-@pytest.mark.parametrize("order", ["CT", "TC", "TCT", "CTT", "WCW", "CW", "CWT", "CB", "BC"])
+@pytest.mark.parametrize("order", ["CT", "TC", "TCT", "CTT", "WCW", "CW", "CWT", "NT", "CB", "BC"])
 def test_consolidated_events_beside_lines(order: str) -> None:
     """A consolidated event in a record hides no line without a log name in others, nor is it hidden; a line needs as much as other lines."""
     texts = {"C": "Sun Mar  3 10:00:02 2024: " + CEF, "T": "Sun Mar  3 10:00:02 2024 " + LINE, "W": WHOLE, "B": TEXT}
-    lines = [json.dumps({"message": texts[one], "host": "esa1", "@timestamp": AT}) for one in order]
-    right = [(5, AT, "esa1", "mail_logs" if one == "W" else None, None if one in "CB" else "Info") for one in order]
-    if order in ("CB", "CWT"):
+    texts["N"] = texts["T"]
+    named = {"program": "mail_logs"}
+    lines = [json.dumps({"message": texts[one], "host": "esa1", "@timestamp": AT, **(named if one == "N" else {})}) for one in order]
+    right = [(5, AT, "esa1", "mail_logs" if one in "WN" else None, None if one in "CB" else "Info") for one in order]
+    if order in ("CB", "CWT", "NT"):
         right.pop()
     assert told(lines) == right
     assert read_events(lines)[1] == Counts(len(lines), len(right), len(lines) - len(right))
-    assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
+    facts, in_blocks = read_blocks([lines])
+    assert records_of_facts(facts) == records_of_facts(read_facts(lines)[0])
+    assert in_blocks == Counts(len(lines), len(right), len(lines) - len(right))
 
 
 def test_columns_of_sentinel() -> None:
