@@ -320,6 +320,7 @@ def test_message_lookup(theme: str, visit: Callable[..., Browser]) -> None:
     page.wait("viz_lines", "No data")
     page.click_cell("viz_found", "51002")
     page.wait("viz_lines", "ICID 1901 TLS success")
+    assert "same content: esa1.example.com DCID 1801 DCID 1802 ICID 1901 MID 51001 MID 51002" in page.text("viz_lines")
     assert page.wide() == (WIDTHS[0], [])
     page.widen(WIDTHS[1])
     page.picture(PICTURES / f"message_lookup-{theme}.png")
