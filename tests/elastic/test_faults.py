@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -135,9 +136,9 @@ class Bench:
         index_lines(self.client, log_of(host)[1], host=host)
         return host
 
-    def join(self, patience: float = 0) -> Any:
+    def join(self, patience: float = 0, tell: Callable[[str], None] | None = None) -> Any:
         """Join through the proxy."""
-        return join(self._through, overlap=0, patience=patience)
+        return join(self._through, overlap=0, patience=patience, tell=tell)
 
     def documents(self, host: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the documents of connections and of messages of an appliance."""
@@ -278,6 +279,25 @@ def test_a_closed_index_of_events(bench: Bench) -> None:
     finally:
         bench.client.request("DELETE", f"/_data_stream/{stream}")
     bench.check(host)
+
+
+def test_a_document_that_a_proxy_finds_too_long(bench: Bench) -> None:
+    """Requests that are too long are sent in parts, and what is too long by itself is rejected: a message to thousands of domains stops no run."""
+    host = bench.fresh()
+    long = b'"local_id":"1"'
+
+    def short_alone(request: Request, send: Callable[[], Answer]) -> Answer | None:
+        if request.name == "write" and (request.body.count(b"\n") > 4 or long in request.body):
+            return page(413)(request, send)
+        return send()
+
+    bench.proxy.fault = short_alone
+    said: list[str] = []
+    assert bench.join(tell=said.append).refused == 1
+    assert re.fullmatch(r"1 documents were rejected: logs-esatls\.messages-default/\w+: POST \S+/_bulk: 413 .*", said[0])
+    bench.proxy.fault = None
+    assert bench.join().refused == 0
+    bench.check_same(host)
 
 
 @pytest.mark.parametrize(("block", "kind"), [("write", "messages"), ("read_only", "connections")])

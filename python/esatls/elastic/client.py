@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BUSY = frozenset({429, 502, 503, 504})
 """Statuses with which a server, or a proxy in front of it, asks to try again later."""
 
+TOO_LONG = 413
+"""Status with which a proxy, or a server, refuses a request because of its length."""
+
 _LONGEST_BULK = 1_000_000
 """Bytes of a bulk request, unless it has only one document: by default, nginx refuses requests of more than 1 MiB, and Elasticsearch those of 100 MB."""
 _LONGEST_REASON = 500
@@ -177,15 +180,24 @@ class Client:
         for position, action in enumerate(actions):
             text = "".join(json.dumps(part, separators=(",", ":")) + "\n" for part in action if part is not None).encode()
             if body and size + len(text) > _LONGEST_BULK:
-                refused += self._bulk(b"".join(body), first)
+                refused += self._bulk(body, first)
                 body, first, size = [], position, 0
             body.append(text)
             size += len(text)
-        return refused + (self._bulk(b"".join(body), first) if body else [])
+        return refused + (self._bulk(body, first) if body else [])
 
-    def _bulk(self, body: bytes, first: int) -> list[Refusal]:
-        """Send one bulk request; ``first`` is the position of its first document."""
-        answer = self.ask("errors", "POST", "/_bulk", body, {"Content-Type": "application/x-ndjson"})
+    def _bulk(self, body: list[bytes], first: int) -> list[Refusal]:
+        """Send one bulk request; ``first`` is the position of its first document. One that is too long is sent in halves; a document alone is rejected."""
+        try:
+            answer = self.ask("errors", "POST", "/_bulk", b"".join(body), {"Content-Type": "application/x-ndjson"})
+        except ElasticError as error:
+            if error.status != TOO_LONG:
+                raise
+            half = len(body) // 2
+            if not half:
+                place = next(iter(json.loads(body[0].partition(b"\n")[0]).values()))
+                return [Refusal(first, TOO_LONG, _one_line(f"{place['_index']}/{place.get('_id')}: {error}"))]
+            return self._bulk(body[:half], first) + self._bulk(body[half:], first + half)
         if not answer["errors"]:
             return []
         results = enumerate((next(iter(item.values())) for item in answer["items"]), first)

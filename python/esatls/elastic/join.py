@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.elastic import event_facts
-from esatls.elastic.client import Action, Client, ElasticError, Refusal
+from esatls.elastic.client import TOO_LONG, Action, Client, ElasticError, Refusal
 from esatls.elastic.event_facts import Source, event_of, ids_of, source_of
 from esatls.elastic.prepared import is_prepared
 from esatls.elastic.retry import PATIENCE, Retrying
@@ -59,7 +59,8 @@ OVERLAP = 60.0
 
 _RECORD_FIELDS = ("@timestamp", "esatls.record", "esatls.icid", "esatls.dcid", "email.local_id")
 _MOST_PENDING = 10_000
-_REFUSED_FOR_GOOD = 400
+_LEFT = frozenset({400, TOO_LONG})
+"""Statuses of documents that the server cannot take as they are."""
 _BLOCKED = "] blocked by: [FORBIDDEN/"
 """What servers say of an index that may not be written."""
 _TRIES = 3
@@ -392,7 +393,7 @@ class _Judged:
 
 def _raise_unless_left(refusals: Sequence[Refusal]) -> None:
     """Raise ``ElasticError`` unless the next run may try these again: documents that do not fit, and those of an index that a lifecycle made read-only."""
-    failed = [one for one in refusals if one.status != _REFUSED_FOR_GOOD and _BLOCKED not in one.reason]
+    failed = [one for one in refusals if one.status not in _LEFT and _BLOCKED not in one.reason]
     if failed:
         raise ElasticError(told(failed), failed[0].status)
 
