@@ -642,7 +642,8 @@ def test_filters_that_can_never_match(command: tuple[str, ...], said: str) -> No
 
 def test_nothing_passes_the_filters() -> None:
     """Where no record passes the filters, a line says so; it is no error."""
-    for command in (("messages", "--domain", "nobody.example"), ("connections", "--peer", "203.0.113.250"), ("messages", "-f", "csv", "--since", "2030-01-01")):
+    nobody, later = ("--domain", "nobody.example"), ("--since", "2030-01-01")
+    for command in (("messages", *nobody), ("connections", "--peer", "203.0.113.250"), ("messages", "-f", "csv", *later), ("report", *later)):
         assert run(*command, SAMPLE)[1] == f"{COUNTS}\nesatls: no records match the filters\n"
     assert run("messages", "-q", "--domain", "nobody.example", SAMPLE) == (b"", "")
     requested = "52 lines: 0 requested events, 52 other lines, 0 unreadable\nesatls: no events of the requested kinds in the requested time range"

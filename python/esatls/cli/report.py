@@ -83,7 +83,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
         write_folder(built, csv_dir, source.output)
     with source.output(output) as file:
         _write(built, form, file)
-    source.end(counts)
+    source.end(counts, None if source.since is None and source.until is None else built["totals"]["connections"] + built["totals"]["messages"])
 
 
 def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tuple[count.Counts, Counts]:
