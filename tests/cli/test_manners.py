@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 import pty
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 from esatls.cli.commands import cli
+from esatls.cli.std_streams import stand_in
 
 from tests import terminal
 
@@ -43,6 +45,15 @@ def shown(width: int, *args: object) -> list[str]:
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) in (0, 1)  # `check` finds something
     os.close(reader)
     return re.sub(r"\x1b\[[0-9;]*m", "", data.decode()).replace("\r\n", "\n").splitlines()
+
+
+def test_a_terminal_without_all_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a terminal's encoding does not have is shown as an escape, and the rest as it is."""
+    told = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told, encoding="latin-1", write_through=True))
+    stand_in()
+    click.echo("subject: Gr\u00fc\u00dfe \u65e5")
+    assert told.getvalue() == b"subject: Gr\xfc\xdfe \\u65e5\n"
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -54,11 +54,14 @@ def stand_in() -> None:
     """Replace closed streams: using one raises an `OSError` that names it. Text for a closed standard error is dropped. The others wait.
 
     With PYTHONUNBUFFERED, standard output is a raw stream, which drops the rest if a disk or a pipe takes only a part: replace it too.
+    A character that the terminal's encoding does not have is written as an escape.
     """
     _let_wait()
     if sys.stdout is not None and isinstance(sys.stdout.buffer, io.RawIOBase):
         encoding, errors = sys.stdout.encoding, sys.stdout.errors
         sys.stdout = io.TextIOWrapper(_Unbuffered(sys.stdout.detach()), encoding=encoding, errors=errors, write_through=True)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
     if None not in (sys.stdin, sys.stdout, sys.stderr):
         return
     # no other file may get the number of a standard stream
