@@ -619,7 +619,7 @@ def test_wrong_usage() -> None:
     _, err = run("messages", "--format", "xml", SAMPLE, code=2)
     assert "Invalid value for '--format'" in err
     _, err = run("messages", "--timezone", "Mars/Olympus", SAMPLE, code=2)
-    assert err == "esatls: no such time zone: Mars/Olympus\n"
+    assert err == "esatls: no such time zone: Mars/Olympus; use a name such as Europe/Berlin, or an offset such as -05:00\n"
     _, err = run("messages", "--since", "some day", SAMPLE, code=2)
     assert err.startswith("esatls: not a date or time")
 

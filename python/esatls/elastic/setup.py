@@ -14,6 +14,7 @@ from esatls.elastic.client import ElasticError
 from esatls.elastic.state import STATE
 from esatls.elastic.streams import pattern, stream
 from esatls.errors import UsageError
+from esatls.lines.clock import USE_A_ZONE
 from esatls.lines.clock import zone as time_zone
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def check_time_zone(client: Client, name: str) -> None:
     pipeline = {"processors": [{"script": {"source": "ZoneId.of(params.zone)", "params": {"zone": name}}}]}
     answer = client.ask("docs", "POST", "/_ingest/pipeline/_simulate", {"pipeline": pipeline, "docs": [{"_source": {}}]})
     if any("error" in one for one in answer["docs"]):
-        raise UsageError(f"the server does not know the time zone {name}: use a name such as Europe/Berlin, or an offset such as -05:00")
+        raise UsageError(f"the server does not know the time zone {name}: {USE_A_ZONE}")
 
 
 def server_steps(known: Capabilities, *, timezone: str | None = None, retention_days: int | None = None) -> Iterator[Step]:

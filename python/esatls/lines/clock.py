@@ -62,9 +62,12 @@ def end_of_year(year: int, zone: tzinfo) -> Time:
     return datetime(year, 12, 31, 23, 59, 59, tzinfo=zone).timestamp() - _DAY
 
 
+USE_A_ZONE = "use a name such as Europe/Berlin, or an offset such as -05:00"
+
+
 def zone(name: str) -> tzinfo:
     """Return the time zone with an IANA name, `UTC`, or an offset such as `+02:00`. Raises `UsageError` if there is none."""
-    offset = re.fullmatch(r"([+-])([01]\d|2[0-3]):?([0-5]\d)", name)
+    offset = re.fullmatch(r"([+-])([01][0-9]|2[0-3]):?([0-5][0-9])", name)
     if offset:
         seconds = int(offset[2]) * 3600 + int(offset[3]) * 60
         return timezone(timedelta(seconds=seconds if offset[1] == "+" else -seconds))
@@ -75,8 +78,9 @@ def zone(name: str) -> tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except Exception as error:  # zoneinfo raises a dozen kinds of errors for bad names
-        without = "" if zoneinfo.available_timezones() else " (this machine has no time zones: install the package tzdata)"
-        raise UsageError(f"no such time zone: {name}{without}") from error
+        known = zoneinfo.available_timezones()
+        hint = f"; {USE_A_ZONE}" if known else " (this machine has no time zones: install the package tzdata)"
+        raise UsageError(f"no such time zone: {name}{hint}") from error
 
 
 def _last_second(time: Time | None) -> Time | None:
