@@ -7,10 +7,10 @@ import pathlib
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.extraction.match import LONGEST_NUMBER, START
 from esatls.native import told
-from esatls.verdicts import grouping
-from esatls.verdicts.shapes import example, templates
+from esatls.native.shapes import example, templates
+from esatls.report import shared_fields
 
-HEAD = """//! Numbers that Python knows too (`native/told.py`, `shapes/templates.py`).
+HEAD = """//! Numbers that Python knows too (`native/told.py`, `native/shapes/templates.py`, `report/shared_fields.py`).
 //!
 //! Made by python/generate; do not edit.
 """
@@ -28,7 +28,7 @@ USIZE = {
     "DOMAIN": templates.DOMAIN - templates.FIRST_OWN,
     "TRY_DOMAIN": example.TRY_DOMAIN,
     "MOST_TOLD": told.MOST_TOLD,
-    **{name: getattr(grouping, name) for name in ("LINKS", "HALVES", "WHOLE", "TRIES")},
+    **{name: getattr(shared_fields, name) for name in ("LINKS", "HALVES", "WHOLE", "TRIES")},
 }
 U32 = {name: getattr(told, name) for name in ("KIND", "NO_PART", "ODD_PART", "GIVEN_UP", "BEGUN")}
 U8 = {name: getattr(told, name) for name in ("LOOK", "LITERAL")}

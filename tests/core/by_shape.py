@@ -6,23 +6,23 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import MESSAGES
+from esatls.native.shapes.example import Example
+from esatls.native.shapes.judge import Judge
+from esatls.native.shapes.layout import getter
+from esatls.native.shapes.parts import STAMPS
+from esatls.native.shapes.templates import FIRST_OWN, LISTED, OWN, Shapes
+from esatls.native.shapes.tries import tries_of
 from esatls.verdicts.appliance import Appliance, in_order
 from esatls.verdicts.closure import Judged, together
 from esatls.verdicts.deliveries import delivered
 from esatls.verdicts.records import messages, messages_of
-from esatls.verdicts.shapes.example import Example
-from esatls.verdicts.shapes.judge import Judge
-from esatls.verdicts.shapes.layout import getter
-from esatls.verdicts.shapes.parts import STAMPS
-from esatls.verdicts.shapes.templates import FIRST_OWN, LISTED, OWN, Shapes
-from esatls.verdicts.shapes.tries import tries_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from esatls.native.shapes.layout import Get
+    from esatls.native.shapes.templates import Dump, Fragment, Text, Told
     from esatls.verdicts.facts import Facts, Store
-    from esatls.verdicts.shapes.layout import Get
-    from esatls.verdicts.shapes.templates import Dump, Fragment, Text, Told
 
 
 class Template(NamedTuple):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.fact_types import FACT_TYPES, KEY, MAKES, named, store_of
+from esatls.native.ordinary import RULES
+from esatls.native.shapes import Shapes
 from esatls.output.json_lines import dumps
 from esatls.verdicts import records
 from esatls.verdicts.facts import Facts
-from esatls.verdicts.ordinary import RULES
-from esatls.verdicts.shapes import Shapes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

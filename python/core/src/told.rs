@@ -1,4 +1,4 @@
-//! Numbers that Python knows too (`native/told.py`, `shapes/templates.py`).
+//! Numbers that Python knows too (`native/told.py`, `native/shapes/templates.py`, `report/shared_fields.py`).
 //!
 //! Made by python/generate; do not edit.
 pub const START: usize = 4;

@@ -12,8 +12,9 @@ from esatls.extraction.match import Spec, front_of, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.extraction.stream import RECORD
 from esatls.extraction.wrapped import SHORTEST_CUT
+from esatls.native import shapes
 from esatls.native.told import rule_of
-from esatls.verdicts import lives, shapes
+from esatls.verdicts import lives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
+from esatls.native import ordinary, shapes
 from esatls.native.core import CODES, answer, to_bytes, to_text
 from esatls.native.kept import NativeFacts, first_store, is_judging
 from esatls.native.told import BEGUN, Learned, Part, is_canonical
 from esatls.output.json_lines import dumps, loads
-from esatls.verdicts import ordinary, shapes
 from esatls.verdicts.appliance import Appliance, is_own
 from esatls.verdicts.closure import Known, together
 from esatls.verdicts.inheritance import listed

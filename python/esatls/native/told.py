@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esatls.compiled import module
 from esatls.extraction.fact_types import DELIVERY, FACT_TYPES, KEY, MESSAGES, RECEIVING
 from esatls.extraction.match import LONGEST_NUMBER
-from esatls.verdicts import ordinary, shapes
+from esatls.native import ordinary, shapes
 from esatls.verdicts.facts import INTERNAL, TRIES
 from esatls.verdicts.records import OF_THE_PEER, OF_TLS
 
@@ -178,7 +178,7 @@ class Learned:
 
 
 def _told(code: str, kind: int, value: str | None) -> Hashable:
-    """Return what matters of a value to a shape (`verdicts.ordinary`). It must depend only on what `_matters` says."""
+    """Return what matters of a value to a shape (`ordinary`). It must depend only on what `_matters` says."""
     is_there = 0 if value is None else 1 if value else 2
     if kind in (ordinary.NOTHING, ordinary.USED, ordinary.OWNER):
         return 0

@@ -1,6 +1,6 @@
 """Brief records in groups, as the compiled core counts them: most records are alike, so that only what a group has in common is looked at.
 
-`verdicts.grouping` says what that is. The core adds how many records there are, their times, and the ids of the latest.
+`shared_fields` says what that is. The core adds how many records there are, their times, and the ids of the latest.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.lines.clock import Stamps
 from esatls.output.json_lines import loads
+from esatls.report import shared_fields
 from esatls.report.count import Alike
 from esatls.report.ledger import MOST_EXAMPLES
-from esatls.verdicts import grouping
-from esatls.verdicts.grouping import HALVES, LINKS, TRIES, WHOLE
+from esatls.report.shared_fields import HALVES, LINKS, TRIES, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,12 +42,12 @@ FAMILIES = (
     Family("seen", LINKS, _HOUR, 2),
     Family("told", LINKS, _DAY, 1, latest=MOST_EXAMPLES),
     Family("seen", WHOLE, _HOUR, 2),
-    Family("received", HALVES, 0, 1, grouping.FROM_A_HOST, MOST_EXAMPLES),
+    Family("received", HALVES, 0, 1, shared_fields.FROM_A_HOST, MOST_EXAMPLES),
     Family("recipients", HALVES),
     Family("protocols", WHOLE),
     Family("delivered", TRIES, 0, 1, latest=MOST_EXAMPLES),
 )
-"""By number (`grouping`)."""
+"""By number (`shared_fields`)."""
 _PERIOD = 5
 """Bytes of a key in front of what a group has in common: the family, and four for the period."""
 _Span = tuple[int, int, list[tuple[int, int]]]

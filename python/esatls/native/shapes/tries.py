@@ -6,16 +6,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Optional
 
 from esatls.extraction.fact_types import CODE
+from esatls.native.shapes.layout import layout_of
 from esatls.verdicts.facts import TRIES
 from esatls.verdicts.message import rids_of
-from esatls.verdicts.shapes.layout import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.verdicts.shapes.layout import Form
+    from esatls.native.shapes.layout import Form
 
 Try = tuple[Optional[str], bool, Optional[str], "Time", tuple[int, ...], Optional[str]]
 """A delivery: its DCID, whether a line says that it began, the code of its end, the time of the end (or of the beginning), the RIDs, and the response."""

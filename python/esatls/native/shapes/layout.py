@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from esatls.extraction.fact_types import KEY, TIME, Fact
-from esatls.verdicts.ordinary import (
+from esatls.native.ordinary import (
     ABSENT,
     DISTINCT,
     ENVELOPE,

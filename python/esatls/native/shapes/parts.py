@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esatls.extraction.fact_types import CODE, DELIVERY, MAKES, MESSAGES, PARENT, RECEIVING, TIME, MessageSender, position
 from esatls.lines.clock import Stamps
+from esatls.native.ordinary import RULES
+from esatls.native.shapes.layout import layout_of
+from esatls.native.shapes.templates import LISTED
 from esatls.verdicts import lives
 from esatls.verdicts.appliance import is_own
 from esatls.verdicts.facts import INTERNAL, LONG_AGO, TRIES, passes, refs
 from esatls.verdicts.inheritance import listed
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.ordinary import RULES
-from esatls.verdicts.shapes.layout import layout_of
-from esatls.verdicts.shapes.templates import LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
+    from esatls.native.shapes.layout import Form, Layout
+    from esatls.native.shapes.templates import Shapes, Told
+    from esatls.native.shapes.tries import Try
     from esatls.verdicts.facts import Store
-    from esatls.verdicts.shapes.layout import Form, Layout
-    from esatls.verdicts.shapes.templates import Shapes, Told
-    from esatls.verdicts.shapes.tries import Try
 
 _SENDER = position("sender", MessageSender)
 STAMPS = Stamps()

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import rfc3339
-from esatls.verdicts import grouping
-from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.deliveries import deliveries_of
-from esatls.verdicts.facts import INTERNAL, TRIES
-from esatls.verdicts.grouping import only
-from esatls.verdicts.inheritance import listed
-from esatls.verdicts.ordinary import (
+from esatls.native.ordinary import (
     ABSENT,
     DISTINCT,
     ENVELOPE,
@@ -30,20 +24,26 @@ from esatls.verdicts.ordinary import (
     UNSHOWN,
     WENT_OVER,
 )
+from esatls.native.shapes.layout import SORTS
+from esatls.native.shapes.templates import DOMAIN, FIRST, HOST, LAST, LISTED, MID, MOST_LISTED, SENDER, Fragment, Text
+from esatls.report import shared_fields
+from esatls.report.shared_fields import only
+from esatls.verdicts.appliance import Appliance
+from esatls.verdicts.deliveries import deliveries_of
+from esatls.verdicts.facts import INTERNAL, TRIES
+from esatls.verdicts.inheritance import listed
 from esatls.verdicts.records import message_record
-from esatls.verdicts.shapes.layout import SORTS
-from esatls.verdicts.shapes.templates import DOMAIN, FIRST, HOST, LAST, LISTED, MID, MOST_LISTED, SENDER, Fragment, Text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from esatls.lines.clock import Time
+    from esatls.native.shapes.layout import Form
+    from esatls.native.shapes.parts import Parts, Side
+    from esatls.native.shapes.tries import Try
+    from esatls.report.shared_fields import Piece, Shared
     from esatls.verdicts.facts import Ref, Store
-    from esatls.verdicts.grouping import Piece, Shared
     from esatls.verdicts.message import Message
-    from esatls.verdicts.shapes.layout import Form
-    from esatls.verdicts.shapes.parts import Parts, Side
-    from esatls.verdicts.shapes.tries import Try
 
 _OF_ENVELOPE = ("sender", "recipients", "parent_mid", "mid_relation")
 _OF_IDENTITY = ("message_id", "subject")
@@ -107,7 +107,7 @@ class Example:
         flow = "none" if record["received"] == "none" else record.get("mail_flow", "")
         keys: Shared = ()
         if self.known.shapes.brief:
-            keys = grouping.of_received(record)
+            keys = shared_fields.of_received(record)
             record, seen = only(record, _COUNTED), only({**record, **seen}, _OF_EACH)
         found = self.fragment(record, seen, keys=keys)
         return found and found._replace(done=flow)
@@ -134,7 +134,7 @@ class Example:
             people[SENDER] = int(mark[1])
         keys: Shared = ()
         if self.known.shapes.brief:
-            keys = grouping.of_envelope(len(record.get("recipients", ())), text_mark(DOMAIN))
+            keys = shared_fields.of_envelope(len(record.get("recipients", ())), text_mark(DOMAIN))
             parts = ({"to": len(record.get("recipients", ()))}, only(record, ("recipients", "sender")))
         found = self.fragment(*parts, keys=keys)
         return found and found._replace(people=people)
@@ -176,7 +176,7 @@ class Example:
         told: dict[str, Any] = {**found[0]}
         keys: Shared = ()
         if self.known.shapes.brief:
-            keys = grouping.of_attempt(told)
+            keys = shared_fields.of_attempt(told)
             told = only(told, (*_OF_ATTEMPT, *(("domain",) if "domain" in told else ("peer_host", "peer_ip")), "time"))
         made = self.fragment([told], keys=keys)
         return made and made._replace(done=done)

@@ -43,7 +43,7 @@ class Fragment(NamedTuple):
     done: str | None = None
     """The verdict of a completed delivery; or the mail flow of a message, `none` if it was not received."""
     keys: tuple[Text, ...] = ()
-    """By family (`grouping`): what a brief record has in common with others."""
+    """By family (`shared_fields`): what a brief record has in common with others."""
 
 
 class Shapes:

@@ -10,11 +10,11 @@ of a record. `example` has the general code judge an example of a part, `links` 
 `judge` asks for each example once.
 """
 
-from esatls.verdicts.shapes.judge import Judge
-from esatls.verdicts.shapes.layout import ACCEPTED, ORDER, SORTS
-from esatls.verdicts.shapes.links import Used, link, shown_in_brief
-from esatls.verdicts.shapes.templates import FIRST_OWN, LINK_PART, LISTED, MOST_LISTED, OWN, TRY_PART, Dump, Fragment, Shapes, Text
-from esatls.verdicts.shapes.tries import placed_tries
+from esatls.native.shapes.judge import Judge
+from esatls.native.shapes.layout import ACCEPTED, ORDER, SORTS
+from esatls.native.shapes.links import Used, link, shown_in_brief
+from esatls.native.shapes.templates import FIRST_OWN, LINK_PART, LISTED, MOST_LISTED, OWN, TRY_PART, Dump, Fragment, Shapes, Text
+from esatls.native.shapes.tries import placed_tries
 
 __all__ = [
     "ACCEPTED", "FIRST_OWN", "LINK_PART", "LISTED", "MOST_LISTED", "ORDER", "OWN", "SORTS", "TRY_PART", "Dump", "Fragment", "Judge",

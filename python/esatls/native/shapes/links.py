@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esatls.extraction.fact_types import CODE, FACT_TYPES, KEY, MESSAGES, RECEIVING, TIME
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import rfc3339
-from esatls.verdicts import grouping
+from esatls.native.ordinary import LITERAL, NOTHING, NUMBER, PLAIN, RULES, TEXT, UNSHOWN
+from esatls.native.shapes.example import BEGIN, CHILD, Example, number_mark, text_mark
+from esatls.native.shapes.layout import ORDER
+from esatls.native.shapes.templates import FIRST, HOST, LAST, MID
+from esatls.report import shared_fields
 from esatls.verdicts.appliance import Appliance
-from esatls.verdicts.ordinary import LITERAL, NOTHING, NUMBER, PLAIN, RULES, TEXT, UNSHOWN
 from esatls.verdicts.records import OF_THE_PARTNER, OF_THE_PEER, OF_TLS, brief_record, connection_record
-from esatls.verdicts.shapes.example import BEGIN, CHILD, Example, number_mark, text_mark
-from esatls.verdicts.shapes.layout import ORDER
-from esatls.verdicts.shapes.templates import FIRST, HOST, LAST, MID
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.verdicts.shapes.parts import Parts
-    from esatls.verdicts.shapes.templates import Fragment
+    from esatls.native.shapes.parts import Parts
+    from esatls.native.shapes.templates import Fragment
 
 _TABLES = {flow: table for table, flow in MAIL_FLOW.items() if table in ("inbound", "outbound")}
 _SHOWN = frozenset((*OF_THE_PEER, *OF_TLS))
@@ -90,7 +90,7 @@ class _Link(Example):
                 record[name] = text_mark(place)
         if record.get("messages"):
             record["messages"] = int(number_mark(_MESSAGES))
-        return self.fragment(record, keys=grouping.of_connection(record) if self.known.shapes.brief else ())
+        return self.fragment(record, keys=shared_fields.of_connection(record) if self.known.shapes.brief else ())
 
 
 def link(known: Parts, side: int, facts: Collection[Fact], used: Used) -> Fragment | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
-from esatls.verdicts.ordinary import MOST_SHAPES
-from esatls.verdicts.shapes.example import Example
-from esatls.verdicts.shapes.parts import Parts
-from esatls.verdicts.shapes.templates import ENVELOPE_PART, PASSED_PART, RECEIVED_PART
-from esatls.verdicts.shapes.tries import tries_of
+from esatls.native.ordinary import MOST_SHAPES
+from esatls.native.shapes.example import Example
+from esatls.native.shapes.parts import Parts
+from esatls.native.shapes.templates import ENVELOPE_PART, PASSED_PART, RECEIVED_PART
+from esatls.native.shapes.tries import tries_of
 
 if TYPE_CHECKING:
-    from esatls.verdicts.shapes.templates import Fragment, Told
+    from esatls.native.shapes.templates import Fragment, Told
 
 
 class Judge(Parts):
