@@ -261,9 +261,10 @@ def test_late_line_within_the_grace() -> None:
     assert Run().read(lines).records()[0]["deliveries"][0]["verdict"] == "encrypted"
 
 
-def test_late_line_after_the_grace() -> None:
-    """A line that comes after its message was told is counted, and is no message of its own."""
-    lines = stamped(*RECEIVED, *DELIVERED, other(60), (3, "MID 14 ICID 5 RID 1 To: <carol@example.com>"), other(200), other(5000), other(9000))
+@pytest.mark.parametrize("late", [(3, "MID 14 ICID 5 RID 1 To: <carol@example.com>"), (60, "MID 9 rewritten to MID 14 by antispam")])
+def test_late_line_after_the_grace(late: tuple[int, str]) -> None:
+    """A line that comes after its message was told is counted, and is no message of its own, though it may tell what the message was made from."""
+    lines = stamped(*RECEIVED, *DELIVERED, other(60), late, other(200), other(5000), other(9000))
     run = Run().read(lines).end()
     assert run.mids() == [14]
     assert run.held.late == 1

@@ -9,7 +9,7 @@ from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
 from esatls.verdicts.facts import ENDS, INTERNAL, LONG_AGO, OPENS, bears_witness, order, passes, refs
 from esatls.verdicts.inheritance import opening_of
-from esatls.verdicts.lives import SAME_OPENING, split, starts_of_connection
+from esatls.verdicts.lives import LATE_LINEAGE, SAME_OPENING, split, starts_of_connection
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -150,9 +150,9 @@ class OpenMessage:
         """Tell whether a fact begins another message with the same id."""
         if fact[CODE] not in OPENS or fact[TIME] is None:
             return False
-        known = [other[TIME] for other in self.facts if other[CODE] in OPENS and other[TIME] is not None]
-        known = known or [other[TIME] for other in self.facts if other[TIME] is not None][:1]
-        return all(abs(fact[TIME] - time) > SAME_OPENING for time in known)
+        stamped = [other for other in self.facts if other[TIME] is not None]
+        known = [other for other in stamped if other[CODE] in OPENS] or stamped[:1]
+        return all(abs(fact[TIME] - other[TIME]) > (LATE_LINEAGE if MAKES & {fact[CODE], other[CODE]} else SAME_OPENING) for other in known)
 
     def goes_on(self) -> bool:
         """Tell whether it may go on although it is finished: in a quarantine, from which it was not delivered yet."""
