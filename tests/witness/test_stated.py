@@ -361,3 +361,40 @@ def test_delivery_that_names_no_connection(event: str, expected: dict[str, Any])
     """The attempt is what the event states."""
     (message,) = log(("05T10:00:00", f"ESAMID=3 {event} duser=bob@example.com"))[1]
     assert message["deliveries"] == [{"rid": [], "time": TIME, "domain": "example.com", **expected}]
+
+
+DCID = "New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.5 port 25"
+SENT = "Message done DCID 9 MID 3 to RID [0]"
+SENT_OVER_TLS = RECEIVED.replace("In", "Out")
+SENT_IN_CLEAR = "ESATLSOutConnStatus=Failure"
+TLS_BY_EVENT = {"verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "witness": ["cef"]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "events", "expected"),
+    [
+        ((SENT,), ("",), {"verdict": "unknown"}),
+        ((SENT,), (SENT_OVER_TLS,), TLS_BY_EVENT),
+        ((SENT,), (SENT_IN_CLEAR,), {"verdict": "cleartext", "reason": "TLS failed", "witness": ["cef"]}),
+        ((SENT,), (SENT_OVER_TLS, SENT_IN_CLEAR), {"verdict": "unknown", "conflict": "cef: encrypted, cef: cleartext"}),
+        ((SENT,), (f"ESADCID=9 {SENT_OVER_TLS}", SENT_IN_CLEAR), {"verdict": "unknown", "conflict": "cef: encrypted, cef: cleartext"}),
+        # that a line is missing weighs less than what the event states
+        ((DCID, SENT), (SENT_OVER_TLS,), {**TLS_BY_EVENT, "conflict": "text: cleartext, cef: encrypted"}),
+        ((DCID, SENT), (SENT_IN_CLEAR,), {"verdict": "cleartext"}),
+        # what a line states weighs more
+        (
+            ("DCID 9 STARTTLS command not supported.", SENT),
+            (SENT_OVER_TLS,),
+            {"verdict": "cleartext", "reason": "STARTTLS command not supported", "conflict": "text: cleartext, cef: encrypted"},
+        ),
+        (("DCID 9 TLS success", SENT), (SENT_IN_CLEAR,), {"verdict": "encrypted", "conflict": "text: encrypted, cef: cleartext"}),
+        # nothing tells which of two deliveries it is about
+        ((SENT, SENT.replace("9", "8").replace("[0]", "[1]")), (SENT_OVER_TLS,), {"verdict": "unknown"}),
+    ],
+)
+def test_delivery_of_the_log_by_an_event_that_names_no_connection(lines: tuple[str, ...], events: tuple[str, ...], expected: dict[str, Any]) -> None:
+    """Such an event speaks for the only delivery of its message, as one that names its connection does."""
+    told = [*lines, *(f"ESAMID=3 act=DELIVERED {event}" for event in events)]
+    (message,) = log(*((f"05T10:00:0{second}", text) for second, text in enumerate(told)))[1]
+    names = ("verdict", "tls_version", "tls_cipher", "reason", "conflict", "witness")
+    assert {name: value for name, value in message["deliveries"][0].items() if name in names} == expected

@@ -229,12 +229,15 @@ def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: Se
         if "dcid" in attempt:
             by_dcid.setdefault(attempt["dcid"], []).append(attempt)
     found = [*attempts]
+    unnamed: list[Consolidated] = []
     for record in records:
         outcome = _ACTIONS.get(record.action or "")
         dcid = None if record.dcid == "0" else record.dcid
         if dcid is None:
             if outcome is not None and outcome not in outcomes:
                 found.append(_stated(appliance, record, dcid, outcome))
+            elif outcome == "done":
+                unnamed.append(record)
             continue
         if outcome is None and record.tls_out_result is None:
             continue
@@ -244,7 +247,34 @@ def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: Se
         elif outcome is not None:
             for attempt in theirs:
                 attempt.setdefault("outcome", outcome)
+    done = [attempt for attempt in found if attempt.get("outcome") == "done"]
+    if unnamed and len(done) == 1 and "dcid" in done[0]:
+        _weigh(appliance, done[0], unnamed)
     return found
+
+
+def _weigh(appliance: Appliance, attempt: DeliveryRecord, records: Sequence[Consolidated]) -> None:
+    """Weigh what consolidated events that name no connection state about the only delivery: more than a missing line, and less than one that is there."""
+    results = {result for record in records for result in results_stated(*stated_of(DELIVERY, record))}
+    verdict, theirs = attempt["verdict"], "encrypted" if "success" in results else "cleartext"
+    if results and attempt.get("witness") == ["cef"]:
+        # others name the connection
+        results.add("success" if verdict == "encrypted" else "failed")
+    if not results or (len(results) == 1 and verdict == theirs):
+        return
+    connection = appliance.connection(DELIVERY, str(attempt["dcid"]), records[0].time)
+    is_stated = verdict != "unknown" and connection is not None and connection.view_of(records[0].time, records[0].key).is_stated
+    if not is_stated:
+        for name in ("tls_version", "tls_cipher", "reason", "witness"):
+            attempt.pop(name, None)  # type: ignore[misc]
+        attempt["verdict"] = "unknown"
+    if len(results) > 1:
+        attempt["conflict"] = CONTRADICTION
+        return
+    if verdict != "unknown":
+        attempt["conflict"] = f"text: {verdict}, cef: {theirs}"
+    if not is_stated:
+        _tell_stated(attempt, next(record for record in records if record.tls_out_result), theirs)
 
 
 def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: str | None) -> DeliveryRecord:
@@ -268,17 +298,22 @@ def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: 
         if results:
             attempt["conflict"] = CONTRADICTION
     else:
-        witness = ["cef"]
-        if "success" in results:
-            attempt["verdict"] = "encrypted"
-            if cef.tls_out_version:
-                attempt["tls_version"] = cef.tls_out_version
-            if cef.tls_out_cipher:
-                attempt["tls_cipher"] = cef.tls_out_cipher
-        else:
-            attempt["verdict"] = "cleartext" if outcome == "done" else "failed"
-            attempt["reason"] = "TLS failed"
+        _tell_stated(attempt, cef, "encrypted" if "success" in results else "cleartext" if outcome == "done" else "failed")
+        witness = attempt.pop("witness", None)
     _tell_domain(attempt, {domain_of(address) for address in addresses_of(cef.recipient)})
     if witness:
         attempt["witness"] = witness
     return attempt
+
+
+def _tell_stated(attempt: DeliveryRecord, cef: Consolidated, verdict: str) -> None:
+    """Add a verdict that a consolidated event states, and what goes with it."""
+    attempt["verdict"] = verdict
+    if verdict != "encrypted":
+        attempt["reason"] = "TLS failed"
+    else:
+        if cef.tls_out_version:
+            attempt["tls_version"] = cef.tls_out_version
+        if cef.tls_out_cipher:
+            attempt["tls_cipher"] = cef.tls_out_cipher
+    attempt["witness"] = ["cef"]
