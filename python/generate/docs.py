@@ -13,7 +13,8 @@ from esatls.lines.records import SENTINEL_COLUMNS
 NOTES = {
     "consolidated_event": (
         "The record states what the appliance's administrator selected; what it leaves out decides nothing. Text that strangers chose"
-        " (subjects, names, file names) states nothing about TLS.\n\n"
+        " (subjects, names, file names) states nothing about TLS. AsyncOS 13 is an exception: it writes `=` in a value as it is, so that a name can end with"
+        " a field that the record lacks.\n\n"
         "Without a stamp in front of it, the record was written at its own `rt` or `end` in milliseconds since 1970, else when the message's"
         " processing ended (`ended`), in the time zone of the log's other stamps.\n\n"
         "Microsoft Sentinel keeps the fields without the header, joined with semicolons, in the column `AdditionalExtensions`: they are read"

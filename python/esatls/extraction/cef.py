@@ -26,8 +26,8 @@ read by where each value can end, not by searching for ``ESATLSInConnStatus=``:
 An appliance writes its keys in one order. Once that is known (`cef_layout`), one match reads a record; until then, and if there is any
 doubt, it is read key by key. Both give the same fields in the same order.
 
-Limits: in a record of AsyncOS 13, a stranger can end a bare name with one of Cisco's keys that the record
-lacks, and it looks like the appliance's own. A record that is cut within its last value, such as ``TLSv1`` of
+Limits: in a record of AsyncOS 13, a stranger can end a bare name with any key that the record lacks
+and a TLS field, which looks like the appliance's own. A record that is cut within its last value, such as ``TLSv1`` of
 ``TLSv1.2``, cannot be recognized as cut.
 """
 
