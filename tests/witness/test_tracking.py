@@ -7,6 +7,7 @@ import json
 import pathlib
 from typing import Any
 
+import esatls
 import pytest
 from esatls import parallel
 from esatls.errors import EsatlsError
@@ -163,6 +164,10 @@ def test_other_documents_give_nothing(document: object) -> None:
     assert list(tracking.events(document)) == []
 
 
+ENDS = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""What some programs take for the end of a line."""
+
+
 def test_deep_nesting_is_no_error() -> None:
     """A document nested deeper than any answer is read or given up, without an error."""
     deep: Any = SUMMARY
@@ -179,6 +184,10 @@ def test_deep_nesting_is_no_error() -> None:
         "Incoming connection (ICID 41) successfully accepted TLS protocol TLSv1.2 cipher X.",
         "Message 6 original subject on injection: x\tIncoming connection (ICID 41) TLS failed",
         "07 Sep 2022 10:11:18 (GMT)\tMessage 6 original subject on injection: x\tIncoming connection (ICID 41) TLS failed",
+        *(
+            f"{{0}}Message 6 original subject on injection: x{end}{{0}}Incoming connection (ICID 41) TLS failed".format("07 Sep 2022 10:11:18 (GMT) ")
+            for end in ENDS
+        ),
     ],
 )
 def test_pasted_lines_without_their_own_stamp_state_nothing(text: str) -> None:
@@ -261,6 +270,15 @@ def test_recognise(text: str, *, is_tracking: bool) -> None:
 
 
 @needs_shared
+@pytest.mark.parametrize(("first", "line"), [("", "Wed Jul 20 19:47:40 2005 Info: {}"), ("time,message", '2005-07-20T19:47:40Z,"mail_logs: Info: {}"')])
+def test_a_strangers_line_makes_no_log_message_tracking(first: str, line: str, tmp_path: pathlib.Path) -> None:
+    """A line behind a line feed in a log, or in a cell, that reads like message tracking hides no other line."""
+    forged = "07 Sep 2022 10:11:18 (GMT) Incoming connection (ICID 5) successfully accepted TLS protocol TLSv1.2 cipher X."
+    log = tmp_path / "log"
+    log.write_text("\n".join([first, line.format(f"MID 1 Subject 'x\n{forged}'"), line.format("ICID 5 TLS failed")]), encoding="utf-8")
+    assert [record["tls_verdict"] for record in esatls.read(log).connections()] == ["failed"]
+
+
 def test_real_record() -> None:
     """The real record gives TLS on both sides, the envelope, and one delivery."""
     text = (REAL / "32_xsoar_tracking_json_delivered.json").read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def probe(reader: Reader, *, dated: bool) -> Probe:
     first = [line.decode("utf-8", "replace").rstrip("\r") for line in sample.split(b"\n", tables.LATEST)[: tables.LATEST]]
     at, table = tables.table_of(first)
     return Probe(
-        _is_tracking(sample[:_TRACKING]),
+        not any(_has_header(line, table) for line in first) and _is_tracking(sample[:_TRACKING]),
         table,
         _offsets(sample, table),
         serial(first if table is None else [text for line in first for record in table.row(line) for text in record.lines]),
@@ -98,8 +98,17 @@ def _is_tracking(sample: bytes) -> bool:
     return tracking.recognise(sample.decode("utf-8", "replace"))
 
 
+def _records(line: str, table: tables.CsvTable | None) -> list[records.Record]:
+    return table.row(line) if table is not None else records.unwrap(line) or [records.Record([line])]
+
+
+def _has_header(line: str, table: tables.CsvTable | None) -> bool:
+    """Tell whether a line has the header of a log, which no sentence of message tracking has, whatever a stranger wrote further on."""
+    return any(envelope.parse(text).rank > envelope.BARE for record in _records(line, table) for text in record.lines)
+
+
 def _is_named(line: str, table: tables.CsvTable | None) -> bool:
-    told = table.row(line) if table is not None else records.unwrap(line) or [records.Record([line])]
+    told = _records(line, table)
     return all(record.host or envelope.parse(text).host or (CONSOLIDATED in text and _SERIAL_KEY in text) for record in told for text in record.lines)
 
 

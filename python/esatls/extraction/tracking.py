@@ -408,7 +408,8 @@ def _pasted(text: str) -> Iterator[tuple[str, str]]:
     A line without one continues the line before, which may be a stranger's text.
     """
     stamp = ""
-    for line in text.splitlines():
+    # no other character ends a line: a stranger may have written it
+    for line in text.replace("\r\n", "\n").split("\n"):
         found = _STAMPED_LINE.fullmatch(line)
         if found:
             description = found[2].strip(" \t|")
