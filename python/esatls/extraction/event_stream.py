@@ -70,7 +70,7 @@ class Events:
 def events(
     lines: Iterable[str], *, kinds: Iterable[str] | None = None, clock: Clock | None = None, host: str | None = None, counts: Counts | None = None
 ) -> Iterator[EventRecord]:
-    """Yield the events of log lines, in order, as dicts with the fields of REFERENCE.md.
+    r"""Yield the events of log lines, in order, as dicts with the fields of REFERENCE.md.
 
     `lines` can have any header and can be wrapped. `kinds` are the kinds of event to return, by default all.
     `clock` reads the timestamps. Without it they are in UTC, until a line in the head of a log (`Time offset from UTC`) gives
@@ -80,10 +80,10 @@ def events(
 
     Raises `UsageError` for an unknown kind, and `WrongTypeError`, which is also a `TypeError`, for a single text instead of
     several lines, for lines that are not text, and for a `clock`, `host` or `counts` of another type. Open files as text, best with
-    `encoding="utf-8", errors="surrogateescape"`.
+    `encoding="utf-8", errors="surrogateescape", newline="\n"`, so that nothing that a stranger wrote ends a line.
     """
     if isinstance(lines, (str, bytes)):
-        raise WrongTypeError("events() takes many lines, such as an open file or a list, not one text: text.splitlines() makes lines of it")
+        raise WrongTypeError('events() takes many lines, such as an open file or a list, not one text: text.split("\\n") makes lines of it')
     if not hasattr(lines, "__iter__"):
         raise WrongTypeError(f"events() takes many lines, such as an open file or a list, not {type(lines).__name__}")
     if isinstance(kinds, (str, bytes)):
