@@ -641,6 +641,9 @@ STRANGERS: list[dict[str, Any]] = [
     {"_index": "x", "fields": {"email.subject": [WHOLE], "subject": [WHOLE]}, "highlight": {"subject": [WHOLE]}},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n" + LINE + "'"},
     {"message": "Mar  3 10:00:02 esa1 mail_logs: Info: MID 1 Subject 'x\n " + WHOLE + "'"},
+    *({"message": f"{header}MID 1 Custom Log Entry: x\n{WHOLE}"} for header in ("Info: ", "mail_logs: Info: ", "Sun Mar  3 10:00:02 2024 Info: ")),
+    *({"message": f"{event}\n{WHOLE}"} for event in ("MID 1 Subject 'x", "\nInfo: MID 1 Subject 'x", CEF)),
+    *({"message": f"{header}MID 1 Subject 'x\n{AT}\tx\t" + json.dumps({"message": LINE})} for header in ("Info: ", "Mar  3 10:00:02 esa1 mail_logs: Info: ")),
 ]
 
 

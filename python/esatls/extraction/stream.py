@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from esatls.extraction.heads import Head, Heads
-from esatls.extraction.match import MATCHERS_BY_START, START
+from esatls.extraction.match import MATCHERS_BY_START, START, match
 from esatls.extraction.unknown_lines import UnknownLines
 from esatls.extraction.wrapped import LONGEST_WRAP, Pending, is_number, is_unprintable, may_be_cut
 from esatls.lines import documents, envelope, records, tables
@@ -19,7 +19,7 @@ from esatls.lines.clock import Clock
 from esatls.lines.neighbours import Neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.extraction.event_record import EventRecord
     from esatls.extraction.match import Spec
@@ -344,7 +344,7 @@ class Stream:
         if inner.time != self._told:
             self._told = inner.time
             self._heads.set_record_time(inner.time)
-        for line in inner.lines:
+        for line in inner.lines if len(inner.lines) < 2 else _with_one_header(inner.lines):
             self.line(line)
             self._had_header = self._had_header or neighbours.lead is not None or None not in (self._heads.log, self._heads.level)
             # a record is one line, or a few with stamps: others are wrapped
@@ -429,3 +429,18 @@ class Stream:
         """Read stamps with another or a changed clock: the same text may now mean another time."""
         self._heads.set_clock(clock)
         self._inside.clear()
+
+
+def _with_one_header(lines: list[str]) -> Iterator[str]:
+    """Yield the lines of a record up to one whose header has a stamp and another form than the first line's: a stranger may have written it."""
+    form: str | None = None
+    for line in lines:
+        env = envelope.parse(line)
+        is_stamped = env.rank == envelope.STAMPED or records.in_front(line) is not None
+        if is_stamped or env.rank > envelope.BARE or match(line.strip()) is not None:
+            own = envelope.form(line) if is_stamped else ""
+            if form is None:
+                form = own
+            elif is_stamped and own != form:
+                return
+        yield line
