@@ -17,7 +17,7 @@ from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines import records, tables
 from esatls.lines.clock import MONTHS
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.core import taken_apart, two_texts
@@ -774,6 +774,36 @@ def test_documents_in_blocks(parts: list[str], size: int) -> None:
     _, in_blocks = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
     assert counts == in_blocks
     assert counts.lines == len(lines) == counts.events + counts.ignored + counts.unreadable
+
+
+STAMPED = "Sun Mar  3 10:00:02 2024 "
+MESSAGES = [header + text for header in (STAMPED, "Mar  3 10:00:02 esa1 mail_logs: ", "<22>Mar  3 10:00:02 esa2 ", "") for text in (LINE, CEF, "Info: x")]
+PARTS = st.fixed_dictionaries(
+    {"message": st.sampled_from([*MESSAGES, TEXT, f"{LINE}\nx"])},
+    optional={
+        "host": st.sampled_from(["esa1", "esa2"]),
+        "program": st.just("mail_logs"),
+        "@timestamp": st.sampled_from([AT, "2023-03-03T10:00:02Z", "2024-03-03T23:59:59Z"]),
+    },
+)
+DATED = {"message": STAMPED + LINE, "@timestamp": "2023-03-03T10:00:02Z"}
+
+
+@given(st.lists(PARTS, max_size=8), st.integers(1, 9))
+@example([DATED, {"message": MESSAGES[4]}], 1)
+@example([DATED, {**DATED, "message": LINE}, *[{**DATED, "host": "esa1"}] * 3], 9)
+def test_records_in_blocks(parts: list[dict[str, str]], size: int) -> None:
+    """Records give the same in blocks of any size as line by line: those of one appliance and day are read together, without what others say of theirs."""
+    lines = [json.dumps(part) for part in parts]
+    by_line, by_block = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
+    stream, blocks = Stream(by_line, clock()), BlockStream(by_block, clock())
+    for line in lines:
+        stream.line(line)
+    stream.end()
+    for at in range(0, len(lines), size):
+        blocks.feed("".join(line + "\n" for line in lines[at : at + size]).encode())
+    blocks.end()
+    assert (by_block.found, blocks.counts, blocks.span) == (by_line.found, stream.counts, stream.span)
 
 
 COUNTED = {

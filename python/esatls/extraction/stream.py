@@ -341,9 +341,8 @@ class Stream:
         """Read the lines of one record, no matter what other records hold; return what became of them."""
         neighbours = self._neighbours
         self.counts, self._rank, self._swallow, neighbours.lead = Counts(), envelope.BARE, False, None
-        if inner.time != self._told:
-            self._told = inner.time
-            self._heads.set_record_time(inner.time)
+        self._told = inner.time
+        self._heads.set_record_time(inner.time)
         for line in inner.lines if len(inner.lines) < 2 else _with_one_header(inner.lines):
             self.line(line)
             self._had_header = self._had_header or neighbours.lead is not None or None not in (self._heads.log, self._heads.level)
