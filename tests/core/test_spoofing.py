@@ -336,6 +336,16 @@ def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_throu
         stream.end()
         about_tls = [event["icid"] for event in found if event["esa_event"] in TLS_KINDS]
         assert [event["icid"] for event in sifted.found] == about_tls
+        for at in range(len(lines)):  # a run that ended there, and another that goes on
+            in_two = Events()
+            first, second = Stream(in_two, clock()), Stream(in_two, clock())
+            for line in (closing, *lines[:at]):
+                first.line(line)
+            second.restore(json.loads(json.dumps(first.state())))
+            for line in lines[at:]:
+                second.line(line)
+            second.end()
+            assert [event["icid"] for event in in_two.found] == about_tls
         return about_tls
 
     assert kept(forged) == [6]
