@@ -176,7 +176,7 @@ class BlockStream(Stream):
         """Return the lines before the first one that a relay may have cut; the others are read line by line."""
         if self._cut is not None:
             return []
-        if not self._neighbours.named or max(map(len, lines)) < (SHORTEST_CUT if "".join(lines).isascii() else SHORTEST_CUT // 4):
+        if max(map(len, lines)) < (SHORTEST_CUT if "".join(lines).isascii() else SHORTEST_CUT // 4):
             return lines
         return lines[: next((at for at, line in enumerate(lines) if may_be_cut(line)), len(lines))]
 
@@ -230,8 +230,9 @@ class BlockStream(Stream):
         """Take lines of records of one day that do not continue in others, as long as each has a whole envelope; return what became of them."""
         self.counts = Counts()
         self._heads.set_day(day)
+        lines = self._before_cut(lines)
         text = "\n".join(lines)
-        if is_plain(text) and not is_unprintable(text):
+        if lines and is_plain(text) and not is_unprintable(text):
             self._look_at(lines[0])
             found = self._heads_of(lines)
             if found.heads:
