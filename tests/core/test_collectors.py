@@ -789,12 +789,12 @@ PARTS = st.fixed_dictionaries(
 DATED = {"message": STAMPED + LINE, "@timestamp": "2023-03-03T10:00:02Z"}
 
 
-@given(st.lists(PARTS, max_size=8), st.integers(1, 9))
-@example([DATED, {"message": MESSAGES[4]}], 1)
-@example([DATED, {**DATED, "message": LINE}, *[{**DATED, "host": "esa1"}] * 3], 9)
-def test_records_in_blocks(parts: list[dict[str, str]], size: int) -> None:
+@given(st.lists(PARTS.map(json.dumps) | st.just(TEXT), max_size=8), st.integers(1, 9))
+@example([json.dumps(DATED), json.dumps({"message": MESSAGES[4]})], 1)
+@example([json.dumps({**DATED, **part}) for part in ({}, {"message": LINE}, *[{"host": "esa1"}] * 3)], 9)
+@example([TEXT, json.dumps({**DATED, "message": MESSAGES[4]})], 9)
+def test_records_in_blocks(lines: list[str], size: int) -> None:
     """Records give the same in blocks of any size as line by line: those of one appliance and day are read together, without what others say of theirs."""
-    lines = [json.dumps(part) for part in parts]
     by_line, by_block = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
     stream, blocks = Stream(by_line, clock()), BlockStream(by_block, clock())
     for line in lines:
