@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.blocks import BlockStream
+from esatls.extraction.cuts import cuts
 from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.stream import Counts, Stream
+from esatls.lines.sources import Source
 from esatls.verdicts.facts import Facts
 
 from tests.core.support import as_sets, clock, read_blocks, read_events, read_facts, records
+
+if TYPE_CHECKING:
+    import pathlib
 
 STAMP = "Wed Jul 20 19:47:4{} 2005 Info: "
 HEAD = STAMP.format(1)
@@ -316,7 +321,7 @@ def test_a_log_name_that_comes_later(at: int) -> None:
 @pytest.mark.parametrize("bytes_let_through", [1024, 2048, 8192])
 @pytest.mark.parametrize("letter", ["x", "\u00e4"])
 @pytest.mark.parametrize("header", ["<22>Mar  5 10:00:0{} esa1 mail_logs: ", "Mar 15 10:00:0{} esa1 mail_logs: ", "2024-03-05T10:00:0{}Z esa1 mail_logs: "])
-def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_through: int) -> None:
+def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_through: int, tmp_path: pathlib.Path) -> None:
     """A line behind one that a relay may have cut is no event where it may be its rest, though it has a log name; later ones and those of others are."""
     closing = header.format(2) + "Info: ICID 5 close"
     begins = header.format(2) + "Info: MID 1 Subject 'it''s "
@@ -356,6 +361,11 @@ def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_throu
     assert kept(cut, "rest of it'", forged) == [6]
     assert kept(cut, header.format(4) + "Info: ICID 6 TLS success") == [6]
     assert kept(cut[:-200], forged) == [6]
+    path = tmp_path / "log"
+    path.write_bytes("".join(f"{line}\n" for line in [closing, cut, forged] * 9).encode())
+    starts = cuts(Source(str(path)), 50, 1)  # of the parts for several processes
+    assert len(starts) > 9
+    assert not any(path.read_bytes().startswith(forged.encode(), start) for start in starts)
 
 
 def test_a_consolidated_event_that_ends_with_its_own_field_is_not_cut() -> None:

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from esatls.extraction.match import match
+from esatls.extraction.wrapped import may_be_cut
 from esatls.lines import envelope
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
@@ -25,19 +26,26 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
     with open(source.path, "rb") as file:
         for part in range(1, parts):
             file.seek(size * part // parts)
-            at = file.tell() + len(file.readline())
-            # a wrapped line must not be cut: look for one that is an event by itself
+            file.readline()
+            before = file.readline()
+            at = file.tell()
+            # a wrapped line must not be cut: look for one that is an event by itself, and not the rest of one that a relay cut
             for _ in range(1000):
                 line = file.readline()
-                env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
-                if not line or (env.rank == envelope.STAMPED and match(line[env.end :].decode("utf-8", "replace").strip()) is not None):
+                if not line or (_is_event(line) and not may_be_cut(before.rstrip(b"\n").decode("utf-8", "surrogateescape"))):
                     break
+                before = line
                 at += len(line)
             else:
                 continue
             if found[-1] < at < size:
                 found.append(at)
     return [*found, size]
+
+
+def _is_event(line: bytes) -> bool:
+    env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
+    return env.rank == envelope.STAMPED and match(line[env.end :].decode("utf-8", "replace").strip()) is not None
 
 
 def clocks_at(source: Source, clock: Clock, starts: list[int]) -> list[Clock]:
