@@ -428,15 +428,18 @@ def test_carriers_change_no_verdict() -> None:
     assert (first["received"], first["delivered"]) == ("cleartext", "encrypted")
 
 
-def test_cut_line_before_a_break() -> None:
-    """A reader that goes on behind a line that may have been cut, or behind the one after it, knows it."""
-    header = "<22>Mar  5 10:00:02 esa1 mail_logs: Info: "
-    lines = [
-        header + "ICID 5 close",
-        header + "MID 1 Subject '" + "x" * (1024 - 15 - len(header)),
-        header + "ICID 6 TLS success",
-        header + "ICID 7 TLS success",
-    ]
+CUT = "<22>Mar  5 10:00:02 esa1 mail_logs: Info: "
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [CUT + "ICID 5 close", CUT + "MID 1 Subject '" + "x" * (1024 - 15 - len(CUT)), CUT + "ICID 6 TLS success", CUT + "ICID 7 TLS success"],
+        [HEAD + "ICID 7 TLS success", f"12:{HEAD}ICID 6 TLS success", f"12:{HEAD}ICID 8 TLS success"],
+    ],
+)
+def test_rest_of_a_line_before_a_break(lines: list[str]) -> None:
+    """A reader that goes on behind a line that may have been cut, behind the one after it, or behind one with text in front of its header, knows it."""
     for at in range(len(lines) + 1):
         sink = Events()
         before, after = Stream(sink, clock()), Stream(sink, clock())

@@ -414,7 +414,7 @@ class Stream:
         held = [str(line) for line in state["held_lines"]]
         if held:
             "".join(held).encode("utf-8", "surrogateescape")  # ValueError for what cannot come from bytes
-            env = envelope.parse(held[0])
+            env = self._envelope(held[0])
             self._pending = Pending(env, self._heads.of(env, held[0]), held[0])
             for line in held[1:]:
                 self._pending.add(line)
