@@ -69,7 +69,6 @@ def test_marks_of_a_stream() -> None:
         "document": None,
         "named": {},
         "headers": {},
-        "swallow": False,
         "held_lines": [wrapped[0], wrapped[2]],
         "spaced": True,
         "doubtful": False,

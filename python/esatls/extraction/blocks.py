@@ -245,7 +245,6 @@ class BlockStream(Stream):
         lines = [*map(str.rstrip, lines)]
         self.end()
         self._rank = envelope.STAMPED
-        self._swallow = False
         heads, length = found.heads, self._heads.length
         for number, start in found.elsewhere.items():
             # all texts must start at the same place; what is in front of them has been read

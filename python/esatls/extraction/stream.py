@@ -137,7 +137,6 @@ class Stream:
         self._neighbours = Neighbours()
         self._pending: Pending | None = None
         self._rank = envelope.BARE
-        self._swallow = False
         self._inside: dict[tuple[str | None, str | None, str | None], Stream] = {}
         """Readers of the lines in records, by appliance, log and level: each knows its envelopes."""
         self._document: documents.JsonDocument | tables.CsvTable | None = None
@@ -220,14 +219,13 @@ class Stream:
             self._cut = pending.head
         self._pending = pending
         pending.number = self.counts.lines
-        self._swallow = False
 
     def _weak(self, env: envelope.Envelope, line: str) -> None:
         """Take a line whose header says less than others: the rest of a wrapped line, unless it cannot be."""
         pending = self._pending
         if self._cut is not None and not may_be_cut(line):
             self._cut = None  # its rest has come
-        if pending is None or self._swallow or pending.is_ended_by(line):
+        if pending is None or pending.is_ended_by(line):
             self._pass_over(line)
         elif pending.stands_before(env, line):
             self._begin(Pending(env, self._heads.of(env, line, is_alone=True), line))
@@ -237,12 +235,11 @@ class Stream:
             pending.add(line)
 
     def _completes(self, number: str) -> bool:
-        return self._pending is not None and not self._swallow and self._pending.is_completed_by(number)
+        return self._pending is not None and self._pending.is_completed_by(number)
 
     def _pass_over(self, line: str) -> None:
         """Pass over a line that is part of no other, and over those that follow until the next header."""
         self._settle()
-        self._swallow = True
         self._dismiss(line)
 
     def _settle(self) -> None:
@@ -340,7 +337,7 @@ class Stream:
     def read_record(self, inner: records.Record) -> Counts:
         """Read the lines of one record, no matter what other records hold; return what became of them."""
         neighbours = self._neighbours
-        self.counts, self._rank, self._swallow, neighbours.lead = Counts(), envelope.BARE, False, None
+        self.counts, self._rank, neighbours.lead = Counts(), envelope.BARE, None
         self._told = inner.time
         self._heads.set_record_time(inner.time)
         for line in inner.lines if len(inner.lines) < 2 else _with_one_header(inner.lines):
@@ -391,7 +388,6 @@ class Stream:
         return {
             "counts": [counts.lines, counts.events, counts.ignored, counts.unreadable],
             "rank": self._rank,
-            "swallow": self._swallow,
             "held_lines": [] if pending is None else pending.lines,
             "may_begin": self._may_begin,
             **self._neighbours.state(),
@@ -406,7 +402,6 @@ class Stream:
         lines, events, ignored, unreadable = map(int, state["counts"])
         self.counts = Counts(lines, events, ignored, unreadable)
         self._rank = int(state["rank"])
-        self._swallow = bool(state["swallow"])
         self._may_begin = bool(state["may_begin"])
         self._neighbours.restore(state)
         if state["document"] is not None:

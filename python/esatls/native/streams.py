@@ -112,7 +112,7 @@ class _NativeStream(BlockStream):
     def _took(self, lines: int, events: int, out: bytes) -> None:
         """Go on behind lines that the core has read."""
         self.end()
-        self._rank, self._swallow = envelope.STAMPED, False
+        self._rank = envelope.STAMPED
         self.counts.lines += lines
         self.counts.events += events
         self.counts.ignored += lines - events
