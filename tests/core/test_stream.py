@@ -319,8 +319,9 @@ def test_blank_line_in_a_text_ends_nothing() -> None:
 
 
 def test_two_halves_of_two_lines_are_no_event() -> None:
-    """The end of one text and the start of another are never joined over a stamp."""
+    """The end of one text and the start of another are never joined over a stamp or a record."""
     assert read_events([STAMP + "ICID 5", STAMP + "TLS success", STAMP + "DCID 6 TLS", STAMP + "failed: x"])[0] == []
+    assert read_events([STAMP + "ICID 5", "2024-03-05T10:00:00Z\ttag\t" + json.dumps({"message": "x"}), "TLS success"])[0] == []
 
 
 def test_continuation_never_changes_the_id() -> None:
@@ -544,6 +545,7 @@ RECORDS = [
 STAMPED = [stamp + text for stamp in (STAMP, STAMP.replace("Info", "Warning")) for text in WHOLE + NOISE + SUBJECTS + RECORDS]
 
 
+@example([STAMP + "MID 1 queued for delivery"] * 4 + [STAMP + "MID 2 \0"] + [STAMP + "MID 1 queued for delivery"] * 2, 4)
 @example([*[STAMP + "MID 1 queued for delivery"] * 4, "<3> box 10:10:10 y", STAMP + "MID 1 queued for delivery"], 3)
 @given(st.lists(st.sampled_from(STAMPED + LOOSE), max_size=40), st.integers(min_value=1, max_value=20))
 def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
