@@ -107,14 +107,14 @@ def test_nothing_is_found(tmp_path: pathlib.Path, what: str) -> None:
     """Ids of connections, parts of names and other numbers name no message: nothing is shown, and the exit code is 1."""
     done = terminal.run("trace", what, log(tmp_path, *DELIVERED))
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"esatls: no such message in the log\n")
+    assert done.stderr.startswith(b"esatls: no message with this MID, Message-ID or address in the log\n")
 
 
 def test_nothing_is_found_in_an_empty_log(tmp_path: pathlib.Path) -> None:
     """A log without lines has no message either, and that is said, even where counts are not wanted."""
     (tmp_path / "empty.log").touch()
-    done = terminal.run("trace", "-q", "13", tmp_path / "empty.log")
-    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"esatls: no such message in the log\n")
+    done = terminal.run("trace", "-q", "13", "--since", "2024-01-01", tmp_path / "empty.log")
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"esatls: no message with this MID, Message-ID or address in the log and time range\n")
 
 
 @pytest.mark.parametrize("what", ["", "<>", "1" * 19])

@@ -70,7 +70,8 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
     if len(matches) > limit:
         tell(f"{len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down")
     if not matches:
-        tell("no such message in the log")
+        where = "log" if source.since is None and source.until is None else "log and time range"
+        tell(f"no message with this MID, Message-ID or address in the {where}")
     source.end(counts)
     if not matches:
         sys.exit(1)
