@@ -99,7 +99,7 @@ class Clock:
     def __init__(self, zone: tzinfo = timezone.utc, latest: Time | None = None) -> None:
         if not isinstance(zone, tzinfo):
             raise WrongTypeError(f"a zone is a tzinfo, not {type(zone).__name__}: zoneinfo.ZoneInfo('Europe/Berlin')")
-        if not isinstance(latest, (SupportsFloat, type(None))):
+        if latest is not None and not isinstance(latest, SupportsFloat):  # a check of a protocol takes longer than the reading of a stamp
             raise WrongTypeError(f"latest is a number of seconds since 1970, not {type(latest).__name__}: moment.timestamp() gives it")
         self.zone = zone
         self._fixed = zone.utcoffset(None)
