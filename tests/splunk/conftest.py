@@ -38,6 +38,15 @@ def splunk(request: pytest.FixtureRequest, app: Path) -> Splunk:
 
 
 @pytest.fixture(scope="session")
+def splunks(app: Path) -> list[Splunk]:
+    """Return a Splunk with the app on each Python that is here, the oldest first: for tests of seconds, of which one Python sees enough."""
+    found = [Splunk(python, app) for python in map(find_python, VERSIONS) if python]
+    if not found:
+        pytest.skip(f"no Python {' or '.join(VERSIONS)} found")
+    return found
+
+
+@pytest.fixture(scope="session")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a tool of tests/splunk/setup.sh: `tool("slim", "slim", "validate", ...)`; skips where it is not installed."""
     home = tmp_path_factory.mktemp("home")  # the tools write settings there

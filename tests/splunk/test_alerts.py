@@ -263,10 +263,10 @@ def slow_mail(count: int) -> list[dict[str, Value]]:
     return [{**event(f"Info: {text}"), "_time": str(int(time))} for time, text in sorted(lines)]
 
 
-def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: Path) -> None:
+def test_no_message_is_missed_and_none_is_told_twice(splunks: list[Splunk], tmp_path: Path) -> None:
     """Clear text to a partner is told once, whether it was delivered at once or after five days; nothing else is."""
-    site = Site(splunk, tmp_path / "index", slow_mail(60))
-    index = Index(splunk, site.index)
+    site = Site(splunks[0], tmp_path / "index", slow_mail(60))
+    index = Index(site.splunk, site.index)
     name = "esatls alert: must-encrypt partner in clear text"
     keys = SEARCHES[name]["alert.suppress.fields"].split(",")
     silence = spl.relative("-" + SEARCHES[name]["alert.suppress.period"], START) - START
@@ -280,7 +280,9 @@ def test_no_message_is_missed_and_none_is_told_twice(splunk: Splunk, tmp_path: P
             if not times or times[-1] <= now + silence:
                 times.append(now)
     truth = {
-        f"{one['mid']}" for one in splunk.report("esatlsmessages", site.events).rows if one["delivered"] == "cleartext" and "partner" in str(one["recipients"])
+        f"{one['mid']}"
+        for one in site.splunk.report("esatlsmessages", site.events).rows
+        if one["delivered"] == "cleartext" and "partner" in str(one["recipients"])
     }
     assert {mid: len(times) for (_, mid, *_), times in told.items()} == dict.fromkeys(truth, 1)
     assert len(truth) > 10

@@ -35,9 +35,9 @@ TRAFFIC = {"action", "app", "dest", "dest_port", "direction", "dvc", "protocol",
 
 
 @pytest.fixture(scope="module")
-def events(splunk: Splunk, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str, Any], spl.Row]]:
+def events(splunks: list[Splunk], tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str, Any], spl.Row]]:
     """Return kind, record and fields of each event of the scenario's records."""
-    site = source.of_lines(source.Package(splunk.app, splunk.python), scenario.lines(), tmp_path_factory.mktemp("summary") / "index")
+    site = source.of_lines(source.Package(splunks[-1].app, splunks[-1].python), scenario.lines(), tmp_path_factory.mktemp("summary") / "index")
     site.record(scenario.NOW.timestamp())
     return [fields_of(str(event["_raw"])) for event in site.index.events()]
 
@@ -100,11 +100,11 @@ DELIVERED = "Message done DCID 9 MID 15 to RID [0]\nMessage finished MID 15 done
 
 
 @pytest.mark.parametrize(("log", "action", "dest"), [(GREYLISTED, None, "203.0.113.25"), (GREYLISTED + DELIVERED, "delivered", "203.0.113.26")])
-def test_destination_is_the_host_that_took_the_mail(splunk: Splunk, log: str, action: str | None, dest: str) -> None:
+def test_destination_is_the_host_that_took_the_mail(splunks: list[Splunk], log: str, action: str | None, dest: str) -> None:
     """A mail that one host delayed and another took was delivered to the other; one that none took yet has the host that was tried first."""
     lines = [*log.splitlines(), *(f"{side} close" for side in ("ICID 5", "DCID 8", "DCID 9")), "Message finished MID 15 aborted"]
     events = [{**event(f"Info: {text}"), "_time": str(START + 600 + at)} for at, text in enumerate(lines)]
-    rows = splunk.report("esatlssummary", events, span=(START, START + 3600)).rows
+    rows = splunks[-1].report("esatlssummary", events, span=(START, START + 3600)).rows
     (fields,) = (fields for kind, _, fields in (fields_of(str(row["_raw"])) for row in rows) if kind == "m")
     assert (fields.get("action"), fields["dest"]) == (action, dest)
 
@@ -117,21 +117,21 @@ def test_destination_behind_a_long_response(response: str) -> None:
     assert fields_of(f"2024-03-05T10:00:01Z kind=m level=hour {record}")[2]["dest"] == "203.0.113.25"
 
 
-@pytest.mark.parametrize(("kind", "event_type"), [("m", "mail"), ("c", "connection")])
-def test_no_record_is_there_twice(splunk: Splunk, tmp_path: Path, kind: str, event_type: str) -> None:
+def test_no_record_is_there_twice(splunks: list[Splunk], tmp_path: Path) -> None:
     """A mail or a connection is one event, however often its day was judged before it was over, and none is left out."""
     start = span_of(traffic_events(3))[0]
     end = start // DAY * DAY + DAY
     events = within(traffic_events(3), start, end)
-    site = Site(splunk, tmp_path / "index", events)
-    terms = read(DEFAULT / "eventtypes.conf")[f"esatls_record_of_{event_type}"]["search"].replace("`esatls_records` ", "")
+    site = Site(splunks[0], tmp_path / "index", events)
+    for hour in range(start, end, HOUR):
+        site.hours(hour, hour + HOUR, mapped=False)
+        site.rest("day")
 
     def records(terms: str) -> Counter[str]:
         return Counter(str(row["_raw"]).partition("{")[2] for row in site.index.search(terms, start, end))
 
-    for hour in range(start, end, HOUR):
-        site.hours(hour, hour + HOUR, mapped=False)
-        site.rest("day")
-    every, found = records(f"TERM(kind={kind})"), records(terms)
-    assert max(every.values()) > 1
-    assert found == Counter(every.keys())
+    for kind, event_type in (("m", "mail"), ("c", "connection")):
+        terms = read(DEFAULT / "eventtypes.conf")[f"esatls_record_of_{event_type}"]["search"].replace("`esatls_records` ", "")
+        every, found = records(f"TERM(kind={kind})"), records(terms)
+        assert max(every.values()) > 1
+        assert found == Counter(every.keys())

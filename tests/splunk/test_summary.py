@@ -115,12 +115,12 @@ class Site:
 
 
 @pytest.mark.parametrize("kind", ["late", "traffic"])
-def test_read_back_is_one_run_over_everything(splunk: Splunk, tmp_path: Path, kind: str) -> None:
+def test_read_back_is_one_run_over_everything(splunks: list[Splunk], tmp_path: Path, kind: str) -> None:
     """Hours run late, twice, or first with lines missing, skipped hours filled in afterwards, days and the past before and after that: no difference."""
     events = traffic_events(3) if kind == "traffic" else late_events(5)
     order = random.Random(7)
     order.shuffle(events)
-    site = Site(splunk, tmp_path / "index", events)
+    site = Site(splunks[0 if kind == "late" else -1], tmp_path / "index", events)
     start, end = span_of(events)
     step = (end - start) // HOUR // 5 * HOUR
     pieces = [(at, min(at + step, end)) for at in range(start, end, step)]
@@ -147,9 +147,9 @@ def test_read_back_is_one_run_over_everything(splunk: Splunk, tmp_path: Path, ki
     site.assert_same(order, twice=True)
 
 
-def test_rows_that_arrive_after_newer_ones(splunk: Splunk, tmp_path: Path) -> None:
+def test_rows_that_arrive_after_newer_ones(splunks: list[Splunk], tmp_path: Path) -> None:
     """An hour whose rows are not in the index until its day and the past have been judged by newer runs is missed by neither, in records and in counts."""
-    site = Site(splunk, tmp_path / "index", late_events(5))
+    site = Site(splunks[-1], tmp_path / "index", late_events(5))
     start, end = span_of(site.events)
     first, late, *others = [(at, min(at + 6 * HOUR, end)) for at in range(start, end, 6 * HOUR)]
     site.hours(*first, mapped=False)
@@ -175,7 +175,7 @@ def test_rows_that_arrive_after_newer_ones(splunk: Splunk, tmp_path: Path) -> No
     rows = site.index.path.read_bytes().split(PARTING.encode())
     site.index.path.write_bytes(PARTING.encode().join(row for row in rows if not gone.search(row)))
     assert site.rest("day") == site.rest("past") == 0
-    search = spl.Search(views.macros(), start, end, end + 120, Index(splunk, site.index))
+    search = spl.Search(views.macros(), start, end, end + 120, Index(site.splunk, site.index))
     days = spl.run('| `esatls_runs` | where level == "past" | stats count', search)
     assert days == [{"count": end // DAY - start // DAY}]
 
