@@ -157,7 +157,7 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *(session.posargs or ON_OTHERS), env={"ESATLS_PROPERTIES": "brief"})
 
 
-@nox.session(tags=["rest"])
+@nox.session
 def core(session: nox.Session) -> None:
     """The compiled core: its form, its build, and the same bytes as Python. Left out where Rust or its registry cannot be reached."""
     cargo = ["--locked", "--manifest-path", "python/core/Cargo.toml"]
