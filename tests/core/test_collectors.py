@@ -778,7 +778,7 @@ def test_documents_in_blocks(parts: list[str], size: int) -> None:
 
 STAMPED = "Sun Mar  3 10:00:02 2024 "
 MESSAGES = [header + text for header in (STAMPED, "Mar  3 10:00:02 esa1 mail_logs: ", "<22>Mar  3 10:00:02 esa2 ", "") for text in (LINE, CEF, "Info: x")]
-PARTS = st.fixed_dictionaries(
+DOCUMENTS = st.fixed_dictionaries(
     {"message": st.sampled_from([*MESSAGES, TEXT, f"{LINE}\nx"])},
     optional={
         "host": st.sampled_from(["esa1", "esa2"]),
@@ -789,7 +789,7 @@ PARTS = st.fixed_dictionaries(
 DATED = {"message": STAMPED + LINE, "@timestamp": "2023-03-03T10:00:02Z"}
 
 
-@given(st.lists(PARTS.map(json.dumps) | st.just(TEXT), max_size=8), st.integers(1, 9))
+@given(st.lists(DOCUMENTS.map(json.dumps) | st.just(TEXT), max_size=8), st.integers(1, 9))
 @example([json.dumps(DATED), json.dumps({"message": MESSAGES[4]})], 1)
 @example([json.dumps({**DATED, **part}) for part in ({}, {"message": LINE}, *[{"host": "esa1"}] * 3)], 9)
 @example([TEXT, json.dumps({**DATED, "message": MESSAGES[4]})], 9)

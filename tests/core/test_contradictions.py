@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from esatls import compiled
 from esatls.parallel.partition import Share, seen_twice, together_of
-from esatls.report import build as statistics
 from esatls.verdicts import contradictions
 from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.records import connections, connections_of, messages, messages_of
