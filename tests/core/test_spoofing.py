@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.blocks import BlockStream
-from esatls.extraction.cuts import cuts
 from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines.sources import Source
+from esatls.parallel.cuts import cuts
 from esatls.verdicts.facts import Facts
 
 from tests.core.support import as_sets, clock, read_blocks, read_events, read_facts, records
