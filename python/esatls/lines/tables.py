@@ -132,7 +132,7 @@ class CsvTable:
             self.names, self.likely = found.names, found.likely
             return [(1, [])]
         has_header = self.is_doubtful and not self._open and self._has_header(line)
-        if self.is_doubtful and not self._open and self._is_log_line(line, has_header=has_header):
+        if self.is_doubtful and not self._open and (self._is_log_line(line, has_header=has_header) or records.unwrap(line)):
             return None
         if (self._open + line.count('"')) % 2:
             if len(self.lines) >= MOST_LINES:
