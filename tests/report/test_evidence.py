@@ -46,17 +46,18 @@ def test_evidence_of_a_file() -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_files_are_told_apart(tmp_path: pathlib.Path, jobs: int) -> None:
-    """Of several files each has its own counts, times and hash, whoever reads them: compressed ones, and lines in records, too."""
+def test_files_are_told_apart(tmp_path: pathlib.Path, jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several files each has its own counts, times and hash, whoever reads them, or parts of them: compressed ones, and lines in records, too."""
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1 << 10)
     lines = SAMPLE.read_bytes().splitlines(keepends=True)
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"".join(lines[:20])))
     (tmp_path / "b.json").write_text("".join(json.dumps({"message": line.decode().strip()}) + "\n" for line in lines[20:30]), encoding="utf-8")
-    (tmp_path / "c.log").write_bytes(b"".join(lines[30:]) + b"Tue Mar  3 09:20:00 2026 Info: \xff\n\xff\xfe\n")
+    (tmp_path / "c.log").write_bytes(b"x\n" + b"".join(lines[30:]) + b"Tue Mar  3 09:20:00 2026 Info: \xff\n\xff\xfe\nx\n")
     told = evidence("--jobs", jobs, tmp_path)
-    assert [(one["lines"], one["events"], one["unreadable"], one["first"], one["last"]) for one in told["files"]] == [
-        (20, 18, 0, "2026-03-03T08:14:02Z", "2026-03-03T08:14:08Z"),
-        (10, 10, 0, "2026-03-03T08:14:08Z", "2026-03-03T08:14:09Z"),
-        (24, 22, 2, "2026-03-03T08:14:20Z", "2026-03-03T08:20:00Z"),
+    assert [(one["lines"], one["events"], one["ignored"], one["unreadable"], one["first"], one["last"]) for one in told["files"]] == [
+        (20, 18, 2, 0, "2026-03-03T08:14:02Z", "2026-03-03T08:14:08Z"),
+        (10, 10, 0, 0, "2026-03-03T08:14:08Z", "2026-03-03T08:14:09Z"),
+        (26, 22, 2, 2, "2026-03-03T08:14:20Z", "2026-03-03T08:20:00Z"),
     ]
     assert [one["sha256"] for one in told["files"]] == [hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.gz", "b.json", "c.log")]
     assert told["incomplete"] == ["2 lines could not be read."]
