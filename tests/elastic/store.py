@@ -112,7 +112,7 @@ def wipe(client: Client) -> None:
 
 def make_log(path: Path) -> list[str]:
     """Return a log of two appliances: retries, fall-backs, lineage, and some lines of its head missing."""
-    traffic(["--messages", "120", "--seed", "7", "--hosts", "2", "--envelope", "nested_native", "--skip", "40", "--log", str(path)])
+    traffic(["--messages", "60", "--seed", "7", "--hosts", "2", "--envelope", "nested_native", "--skip", "40", "--log", str(path)])
     header = "<111>Mar  5 12:00:00 esa2.example.com ESA: Tue Mar  5 12:00:00 2024 Info: "
     error = "port: 25 details: [Errno 54] Connection reset by peer interface: 192.0.2.58 reason: network error"
     return [
