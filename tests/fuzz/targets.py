@@ -90,10 +90,11 @@ def _check_origin(event: Mapping[str, Any], source: str) -> None:
 
 
 def source_of(text: str) -> str:
-    """Return everything in a text, for comparison: the text, also without unreadable lines, line numbers and a tool's marks, and the strings in its JSON."""
+    """Return everything in a text, for comparison: the text, also without unreadable lines, line numbers, a tool's marks and CSV's, the strings in its JSON."""
     readable = [line for line in text.split("\n") if not _UNREADABLE.search(line)]
     parts = [plain(text), plain("\n".join(readable)), plain("\n".join(line for line in readable if not _NUMBER.fullmatch(line)))]
     parts.append(plain("\n".join(_MARKS.sub("", line, count=1) for line in readable)))
+    parts.append(plain("\n".join(map(envelope.bare, readable))))
     for line in [text, *text.split("\n")]:
         front = in_front(line)
         record = line[front.end() :] if front else line.lstrip()

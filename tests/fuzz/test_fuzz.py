@@ -41,6 +41,7 @@ FOUND = {
         b"ICID 99999999999999999999 TLS failed: x\nICID 9223372036854775808 TLS failed: x",
         b"Message done DCID 6 MID 1 to RID [0, 99999999999999999999999999]",
         b"Message done DCID 6 MID 1 to RID [, ,]",
+        b'2024-07-20T19:47:45,"Info:Delivery start DCID 1 MID 5 to [0] to offbox Q",\na',
         # an odd header, accepted on one line, does not make the same header of a later line a known one
         (
             b"logs/mail.current:5942:Sat Jul 20 19:55:10 2024 Info: ICID 5 close\n13\tMar  3 10:00:02 esa1 mail_logs: Info: ICID 5 close\n"
