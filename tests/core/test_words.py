@@ -17,8 +17,9 @@ VERDICTS = (ROOT / "docs" / "VERDICTS.md").read_text(encoding="utf-8")
 
 
 def between(text: str, start: str, end: str) -> str:
-    """Return what stands between two words of a text."""
-    return text.partition(start)[2].partition(end)[0]
+    """Return what stands between two words of a text. Raises `ValueError` if it does not have them."""
+    begin = text.index(start) + len(start)
+    return text[begin : text.index(end, begin)]
 
 
 SENTENCES = {
@@ -29,7 +30,7 @@ SENTENCES = {
     "the help of esatlsconnections": (between(BNF, "[esatlsconnections-command]", "[esatls"), CONNECTION_VERDICTS),
     "received in the help of esatlsmessages": (between(BNF, "it was received (", ")"), RECEIVED_VERDICTS),
     "delivered in the help of esatlsmessages": (between(BNF, "and delivered (", ")"), DELIVERED_VERDICTS),
-    "the table of verdicts on connections": (between(VERDICTS, "## A connection", "These are `unknown`"), CONNECTION_VERDICTS),
+    "the table of verdicts on connections": (between(VERDICTS, "## A connection", "A connection is also `unknown`"), CONNECTION_VERDICTS),
     "received in the document": (between(VERDICTS, "`received` is the verdict", "`delivered` sums up"), RECEIVED_VERDICTS),
     "delivered in the document": (between(VERDICTS, "`delivered` sums up", "`starttls.log`"), DELIVERED_VERDICTS),
 }
