@@ -19,6 +19,7 @@ import pytest
 
 from tests.core.support import records_of
 from tests.docs.examples import DOCUMENTS, ROOT, Place, answered, blocks, files
+from tests.report.support import VERSIONS, connection
 from tests.splunk.dashboards.standin import source, spl, views
 
 if TYPE_CHECKING:
@@ -266,6 +267,18 @@ def test_partners_in_elastic() -> None:
     _, records = records_of(HARD)
     made = [message_document(record) for record in records]
     assert [document["email"]["local_id"] for document in made if Kql(text).matches(document)] == ["1", "2"]
+
+
+def test_protocols_in_elastic() -> None:
+    """The recipe's query finds each protocol that the report marks as deprecated, as the appliance writes it, and no others."""
+    from esatls.elastic.documents import connection_document
+
+    from tests.elastic.kql import Kql
+
+    ((_, text),) = [(kind, block) for kind, block in sections()["Who still uses TLS 1.0 or 1.1?"] if "-" in kind]
+    versions = {version: old for version, old in VERSIONS if version != "tlsv1"}
+    documents = {version: connection_document(connection("receiving", 1, "encrypted", tls_version=version)) for version in versions}
+    assert {version: Kql(text).matches(document) for version, document in documents.items()} == versions
 
 
 def test_search_of_the_readme(splunk: Splunk) -> None:
