@@ -208,7 +208,7 @@ def test_readme_tells_of_every_saved_search() -> None:
         assert f":{minute:02}" in rows[name]
         assert re.search(rf"once in {search['alert.suppress.period'][:-1]} (?:hours|days)", rows[name])
     assert f"more than {CONF['macros']['esatls_failure_threshold']['definition']} failed" in rows["TLS failures with a partner"]
-    assert f"more than {CONF['macros']['esatls_share_drop']['definition']} percent points" in rows["TLS share of a partner dropped"]
+    assert f"more than {CONF['macros']['esatls_share_drop']['definition']} percentage points" in rows["TLS share of a partner dropped"]
     assert set(re.findall(r"`(esatls records: \w+)`", readme)) == {name for name in SEARCHES if name.startswith("esatls records")}
 
 
