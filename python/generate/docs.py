@@ -13,8 +13,8 @@ from esatls.lines.records import SENTINEL_COLUMNS
 NOTES = {
     "consolidated_event": (
         "The record states what the appliance's administrator selected; what it leaves out decides nothing. Text that strangers chose"
-        " (subjects, names, file names) states nothing about TLS. AsyncOS 13 is an exception: it writes `=` in a value as it is, so that a name can end with"
-        " a field that the record lacks.\n\n"
+        " (subjects, names, file names) states nothing about TLS. AsyncOS 13 is an exception: it does not escape `=`, so a stranger can add fields to"
+        " a name.\n\n"
         "Without a stamp in front of it, the record was written at its own `rt` or `end` in milliseconds since 1970, else when the message's"
         " processing ended (`ended`), in the time zone of the log's other stamps.\n\n"
         "Microsoft Sentinel keeps the fields without the header, joined with semicolons, in the column `AdditionalExtensions`: they are read"
@@ -41,8 +41,8 @@ def files() -> dict[pathlib.Path, str]:
         "",
         "A field that a line does not contain is absent: never empty, never null.",
         "",
-        "CSV has commas and is in UTF-8: import it into Excel with *Data*, *From Text/CSV*, because a double click takes it for another encoding, and in some",
-        "countries for another separator. An apostrophe is put before text that a spreadsheet would take for a formula: a script that reads CSV finds",
+        "CSV is in UTF-8, with commas. In Excel, import it with *Data*, *From Text/CSV*: a double click assumes another encoding and, in some",
+        "countries, another separator. An apostrophe is put before text that a spreadsheet would take for a formula: a script that reads CSV finds",
         "`'+name@example.com` instead of `+name@example.com`. In JSON, text is unchanged.",
         "",
         "## Fields of events",

@@ -38,7 +38,7 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     Where the log does not show the mail flow, both count as partners.
 
     The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
-    the log shows no message or not enough, or could not be read.
+    the log has no message, does not show enough or could not be read.
     """
     form = form or BY_ENDING.get(ending(output))
     if form is None:

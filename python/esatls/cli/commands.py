@@ -48,7 +48,7 @@ def _tell_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Show the version and exit.")
 @click.option(
-    "--config", metavar="FILE", shell_complete=files, help="Configuration file. Default: ESATLS_CONFIG of the environment, else ~/.config/esatls/config.toml."
+    "--config", metavar="FILE", shell_complete=files, help="Configuration file. Default: the variable ESATLS_CONFIG, else ~/.config/esatls/config.toml."
 )
 @click.pass_context
 def cli(context: click.Context, config: str | None) -> None:

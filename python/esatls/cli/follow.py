@@ -52,7 +52,7 @@ _DURATION = _Duration()
     "--checkpoint", metavar="PATH", shell_complete=files, help="Where to save the reading position. Default: beside the output, else in ~/.local/state/esatls."
 )
 @click.option("--rotated-to", metavar="FOLDER", shell_complete=folders, help="Folder for rotated files (logrotate's olddir). Default: the folder of FILE.")
-@click.option("--fresh", is_flag=True, help="Ignore the checkpoint and start over at the beginning of FILE. What the output has already is kept.")
+@click.option("--fresh", is_flag=True, help="Ignore the checkpoint and start over at the beginning of FILE. The output keeps its records.")
 @click.option("--once", is_flag=True, help="Read to the end, write unfinished messages as they are, and exit.")
 @click.option("--host", help="Name of the appliance, for lines that do not name it.")
 @click.option("--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC.")

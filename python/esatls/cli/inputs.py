@@ -71,7 +71,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
                 help="Only records at or after this time, such as 2024-12-31T08:00:00Z, 2024-12-31, 7d or monday; or only those of yesterday, "
                 "last-week, last-month or a month such as 2024-12. Days, and times without an offset, are in the zone of --timezone, else in UTC.",
             ),
-            click.option("--until", metavar="TIME", help="Only records before this time, given in the same way: a day or a month, before it begins."),
+            click.option("--until", metavar="TIME", help="Only records before this time, given in the same way; for a day or a month, before it begins."),
             click.option("--jobs", type=click.IntRange(*JOBS), help="Number of processes. Default: one per processor."),
             click.option(
                 "--memory",
