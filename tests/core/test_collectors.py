@@ -410,6 +410,8 @@ ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
     "lines in front": (["message,host", f"{WHOLE},esa1", f"{WHOLE},esa1"], [5, 5]),
     "lines in front, with a likely name": (["Log Entry;n", f"{WHOLE};1", f"{WHOLE};2"], [5, 5]),
     "only lines": (["_raw", WHOLE, f'"{WHOLE}"', WHOLE], [5, 5, 5]),
+    "a letter": (["Hi,", "", "here is the log, as you asked:", "", LINE, WHOLE], [5, 5]),
+    "a list behind a title": (["Support", "Host;esa1", "Version;15.0", WHOLE, WHOLE], [5, 5]),
     "a title with a comma, and records": (["Mails, today", *[json.dumps({"message": WHOLE, "n": 1})] * 2], [5, 5]),
     "prose": (["alpha, beta", "gamma, delta", WHOLE], [5]),
     "fields with values": (["date=2024-03-03;type=x", "date=2024-03-03;type=y", WHOLE], [5]),

@@ -180,7 +180,7 @@ class Stream:
                     self._unwrapped(inner)
                     return
             if env.rank == self._rank == envelope.BARE and self._may_begin and not heads.whole:
-                self._document = documents.begun(line, may_be_names=self._may_be_names())
+                self._document = documents.begun(line, may_be_names=self._may_be_names(), is_first=counts.lines == 1)
                 if self._document is not None:
                     self._settle()
                     counts.ignored += not self._document.lines

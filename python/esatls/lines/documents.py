@@ -25,21 +25,22 @@ _DEEPEST = 100
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
 
 
-def begun(line: str, *, may_be_names: bool) -> JsonDocument | CsvTable | None:
+def begun(line: str, *, may_be_names: bool, is_first: bool) -> JsonDocument | CsvTable | None:
     """Return the document that begins with a line, if any; CSV can begin only with a line that may have the names of its columns."""
     text = line.strip(" \t")
     if text[:1] in ("{", "["):
         document = JsonDocument()
         document.add(line)
         return document if document.depth > 0 else None
-    return table(line) if may_be_names else None
+    return table(line, is_first=is_first) if may_be_names else None
 
 
 def restored(state: dict[str, Any]) -> JsonDocument | CsvTable:
     """Restore a document from its `state`."""
     document: JsonDocument | CsvTable
     if "names" in state:
-        document = CsvTable([str(name) for name in state["names"]], str(state["mark"]), is_doubtful=bool(state.get("doubtful")))
+        doubts = {"is_doubtful": bool(state.get("doubtful")), "stays_doubtful": bool(state.get("stays_doubtful"))}
+        document = CsvTable([str(name) for name in state["names"]], str(state["mark"]), **doubts)
     else:
         document = JsonDocument(str(state.get("around", "")))
     for line in state["lines"]:

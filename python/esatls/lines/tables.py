@@ -37,7 +37,7 @@ _UTC = " [UTC]"
 def table_of(lines: list[str]) -> tuple[int, CsvTable | None]:
     """Return the index of the row of names among the first lines of a file, and the CSV that begins there; None if they are a log."""
     for at, line in enumerate(lines):
-        found = table(line)
+        found = table(line, is_first=not at)
         if found is not None and not any(found.add(row) is None for row in lines[at + 1 :]):
             return at, found
         if envelope.parse(line).rank > envelope.BARE:
@@ -45,8 +45,11 @@ def table_of(lines: list[str]) -> tuple[int, CsvTable | None]:
     return 0, None
 
 
-def table(line: str, mark: str | None = None) -> CsvTable | None:
-    """Return the CSV with this header row: known or likely columns of lines, or names in any language; without names, if the line only tells the mark."""
+def table(line: str, mark: str | None = None, *, is_first: bool = True) -> CsvTable | None:
+    """Return the CSV with this header row: known or likely columns of lines, or names in any language; without names, if the line only tells the mark.
+
+    Unless the line is the first of its file, names in any language may be those of a letter or a list in front of a log, whatever follows them.
+    """
     told = None if mark else _TOLD_MARK.fullmatch(line)
     if told is not None:
         return CsvTable([], told[1], is_doubtful=False)
@@ -64,8 +67,9 @@ def table(line: str, mark: str | None = None) -> CsvTable | None:
                 words = _words(names).values()
                 if any(name in records.LINE for name in names) or any(told & (_LINE_WORDS | records.STRANGERS) for told in words):
                     return CsvTable(names, one)
-            if any(cells) and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
-                return CsvTable(cells, one)
+            if any(cells[1:]) and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
+                # spaces behind the marks, as in prose
+                return CsvTable(cells, one, stays_doubtful=not is_first or any(cell.startswith(" ") for cell in cells))
     return None
 
 
@@ -104,7 +108,7 @@ def _likely(names: list[str]) -> list[str]:
 class CsvTable:
     """Rows of CSV; a cell may span several lines."""
 
-    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = True) -> None:
+    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = True, stays_doubtful: bool = False) -> None:
         self.depth = 1
         self.lines: list[str] = []
         self.names = names
@@ -112,8 +116,8 @@ class CsvTable:
         self.mark = mark
         self.likely = _likely(names)
         """The columns that may hold lines, if none is known to."""
-        self._is_like_prose = any(name.startswith(" ") for name in names)
-        """Whether there are spaces behind the marks of the first row, as in prose: no row makes it sure."""
+        self._stays_doubtful = stays_doubtful
+        """Whether no row makes it sure."""
         self.is_doubtful = is_doubtful
         """Whether the row of names may have been text, as long as no row with as many cells is in view."""
         self._open = 0
@@ -121,7 +125,8 @@ class CsvTable:
 
     def state(self) -> dict[str, Any]:
         """Return what the meaning of the next line depends on."""
-        return {"lines": self.lines, "names": self.names, "mark": self.mark, **({"doubtful": True} if self.is_doubtful else {})}
+        doubts = {"doubtful": self.is_doubtful, "stays_doubtful": self._stays_doubtful}
+        return {"lines": self.lines, "names": self.names, "mark": self.mark, **{name: True for name, holds in doubts.items() if holds}}
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
         """Take the next line; return the records of the row that it completes, with its number of lines. None: it is not part of a table."""
@@ -146,7 +151,7 @@ class CsvTable:
             self.lines.append(line)
             return []
         lines, self.lines = [*self.lines, line], []
-        self.is_doubtful = self.is_doubtful and (has_header or self._is_like_prose or len([[], *self._cells(lines)][-1]) < len(self.names))
+        self.is_doubtful = self.is_doubtful and (has_header or self._stays_doubtful or len([[], *self._cells(lines)][-1]) < len(self.names))
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
