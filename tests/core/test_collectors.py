@@ -15,7 +15,7 @@ from esatls.extraction.event_stream import Events
 from esatls.extraction.event_stream import events as read
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.stream import Counts, Stream
-from esatls.lines import records, tables
+from esatls.lines import documents, records, tables
 from esatls.lines.clock import MONTHS
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -323,6 +323,18 @@ def test_a_large_document_is_taken_in_parts(name: str, monkeypatch: pytest.Monke
     monkeypatch.setattr("esatls.lines.documents.LARGEST", 50)
     assert told(lines) == right
     resumed_anywhere(lines)
+
+
+def test_what_stands_around_the_records_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other arrays of a large document are not kept, however many there are, and the records behind them are read."""
+    monkeypatch.setattr("esatls.lines.documents.LARGEST", 50)
+    document = documents.JsonDocument()
+    sizes, found = [], []
+    for line in json.dumps({**{f"x{number}": ["y"] * 20 for number in range(50)}, "records": SEVERAL}, indent=1).split("\n"):
+        found += [record.lines for _, known in document.add(line) or () for record in known]
+        sizes.append(len(json.dumps(document.state())))
+    assert found == [[one["message"]] for one in SEVERAL]
+    assert max(sizes) < 500
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,10 @@ class JsonDocument:
 
 
 def _around(text: str) -> str:
-    """Return what a document has in front of the array that is its last value: names, and what stands beside it and may say more about its elements."""
+    """Return what a document has in front of the array that is its last value: names, and what stands beside it and may say more about its elements.
+
+    What is larger than one record is left out: it would be read again with each part of the array.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -120,7 +123,8 @@ def _around(text: str) -> str:
     while isinstance(value, dict):
         *others, (name, value) = value.items()
         beside = {other: told for other, told in others if not any(records.of_value(told))}
-        found += json.dumps({**beside, name: 0})[: -len("0}")]
+        level = json.dumps({**beside, name: 0})
+        found += (level if len(found) + len(level) <= LARGEST else json.dumps({name: 0}))[: -len("0}")]
     return found + "["
 
 
