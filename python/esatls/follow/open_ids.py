@@ -179,7 +179,8 @@ class OpenMessage:
         kept = [fact for fact in self.facts if fact[CODE] in codes]
         for own in split([*self.facts], begins).values():
             if self.quarantined or set(kept).isdisjoint(own):
-                kept.append(min(own, key=lambda fact: (fact[CODE] == "message_accepted", order(fact))))
+                # of several in its first second, the opening: it is kept anyway
+                kept.append(min(own, key=lambda fact: (fact[CODE] == "message_accepted", order(fact)[0], fact[CODE] not in OPENS, order(fact))))
         self.facts = dict.fromkeys(kept)
 
     def note_past(self) -> None:
