@@ -364,6 +364,7 @@ def test_delivery_that_names_no_connection(event: str, expected: dict[str, Any])
 
 
 DCID = "New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.5 port 25"
+TO = "MID 3 ICID 1 RID 0 To: <carol@example.org>"
 SENT = "Message done DCID 9 MID 3 to RID [0]"
 SENT_OVER_TLS = RECEIVED.replace("In", "Out")
 SENT_IN_CLEAR = "ESATLSOutConnStatus=Failure"
@@ -390,10 +391,12 @@ TLS_BY_EVENT = {"verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": 
         (("DCID 9 TLS success", SENT), (SENT_IN_CLEAR,), {"verdict": "encrypted", "conflict": "text: encrypted, cef: cleartext"}),
         # nothing tells which of two deliveries it is about
         ((SENT, SENT.replace("9", "8").replace("[0]", "[1]")), (SENT_OVER_TLS,), {"verdict": "unknown"}),
+        ((TO, SENT), (f"{SENT_OVER_TLS} duser=bob@example.com",), {"verdict": "unknown"}),
+        ((TO, SENT), (f"{SENT_OVER_TLS} duser=bob@example.com;carol@example.org",), TLS_BY_EVENT),
     ],
 )
 def test_delivery_of_the_log_by_an_event_that_names_no_connection(lines: tuple[str, ...], events: tuple[str, ...], expected: dict[str, Any]) -> None:
-    """Such an event speaks for the only delivery of its message, as one that names its connection does."""
+    """Such an event speaks for the only delivery of its message, unless to another domain, as one that names its connection does."""
     told = [*lines, *(f"ESAMID=3 act=DELIVERED {event}" for event in events)]
     (message,) = log(*((f"05T10:00:0{second}", text) for second, text in enumerate(told)))[1]
     names = ("verdict", "tls_version", "tls_cipher", "reason", "conflict", "witness")

@@ -248,9 +248,15 @@ def _completed(appliance: Appliance, attempts: list[DeliveryRecord], records: Se
             for attempt in theirs:
                 attempt.setdefault("outcome", outcome)
     done = [attempt for attempt in found if attempt.get("outcome") == "done"]
-    if unnamed and len(done) == 1 and "dcid" in done[0]:
-        _weigh(appliance, done[0], unnamed)
+    if len(done) == 1 and "dcid" in done[0]:
+        _weigh(appliance, done[0], [record for record in unnamed if _may_be_about(done[0], record)])
     return found
+
+
+def _may_be_about(attempt: DeliveryRecord, record: Consolidated) -> bool:
+    """Tell whether the recipients that a consolidated event names, if any, are of the domain of a delivery, if that is known."""
+    domains = {domain_of(address) for address in addresses_of(record.recipient)}
+    return not domains or attempt.get("domain", "") in {"", *domains}
 
 
 def _weigh(appliance: Appliance, attempt: DeliveryRecord, records: Sequence[Consolidated]) -> None:
