@@ -317,6 +317,7 @@ REWRITTEN = "MID 2 rewritten to MID 3 by add-footer filter 'footer'"
                 "received_conflict": "text: cleartext, cef: encrypted",
             },
         ),
+        (("MID 3 was generated for bounce of MID 2", "Start MID 3 ICID 0"), (RECEIVED,), {"received": "internal"}),
         # what the log says of the peer stands
         (
             (OPEN, "Start MID 3 ICID 5"),

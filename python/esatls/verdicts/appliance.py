@@ -408,7 +408,7 @@ def _received_by_records(verdict: str, message: Message, found: MessageRecord, *
     if stated:
         theirs = "encrypted" if "success" in stated else "cleartext"
         is_told = verdict in ("encrypted", "cleartext")
-        is_open = not (is_told and is_stated)
+        is_open = verdict == "unknown" or (is_told and not is_stated)
         if len(stated) > 1:
             if is_open:
                 verdict = "unknown"
