@@ -314,6 +314,12 @@ LARGE: dict[str, Any] = {
 }
 
 
+def test_lines_of_a_record_with_and_without_fractions() -> None:
+    """A fraction of a second that a relay leaves out, because it is 0, is no other header: each line of a record is read."""
+    lines = [f"2024-03-03T10:00:02{fraction}Z esa1 mail_logs: {LINE}" for fraction in (".004", "", ".1")]
+    assert told([json.dumps({"message": "\n".join(lines)})]) == [(5, time, *NAMED[2:]) for time in (f"{AT[:-1]}.004Z", AT, f"{AT[:-1]}.100Z")]
+
+
 @pytest.mark.parametrize("name", LARGE)
 def test_a_large_document_is_taken_in_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document that is too large to be held gives the same events as a smaller one, with what stands around its records."""

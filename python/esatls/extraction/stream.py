@@ -35,6 +35,7 @@ RECORD = "CEF:"
 """Begins a record, which may hold a line even behind a known envelope (W14)."""
 _CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
 """A record that holds no line: strangers choose its text."""
+_FRACTION = re.compile(r"(?<=:\d\d)[.,]\d{1,9}", re.ASCII)
 UNRECOGNIZED = "no lines were recognized"
 """The warning for a log in which no header and no event was found."""
 
@@ -432,7 +433,8 @@ def _with_one_header(lines: list[str]) -> Iterator[str]:
         env = envelope.parse(line)
         is_stamped = env.rank == envelope.STAMPED or records.in_front(line) is not None
         if is_stamped or env.rank > envelope.BARE or match(line.strip()) is not None:
-            own = envelope.form(line) if is_stamped else ""
+            # a relay may leave out a fraction of a second that is 0
+            own = envelope.form(_FRACTION.sub("", line, count=1)) if is_stamped else ""
             if form is None:
                 form = own
             elif is_stamped and own != form:
