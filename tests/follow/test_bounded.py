@@ -149,6 +149,24 @@ def test_quarantines_are_bounded() -> None:
     assert len(run.told) == 999
 
 
+def test_what_a_quarantine_released_is_small() -> None:
+    """Of a message that was in a quarantine, no more is kept once it is delivered, however many recipients it had."""
+    done = [
+        line(at, text)
+        for recipient in range(100)
+        for at, text in (
+            (1, f"MID 7 ICID 7 RID {recipient} To: <u{recipient}@example.com>"),
+            (900, f"Message done DCID {recipient + 1} MID 7 to RID [{recipient}]"),
+        )
+    ]
+    done += [line(1, "Start MID 7 ICID 7"), line(2, 'MID 7 quarantined to "Policy" (x)'), line(900, "Message finished MID 7 done")]
+    run = Run().read(render(sorted(done), "nested_native"))
+    run.held.pass_time(4_000)
+    run.stream.end()
+    run.held.pass_time(8_000)
+    assert (run.mids(), sizes(run.held)["facts"]) == ([7], 4)
+
+
 def test_strangers_as_hosts() -> None:
     """Names of appliances that a stranger makes up are forgotten with what they said."""
     run = Run()

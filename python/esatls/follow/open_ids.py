@@ -175,8 +175,12 @@ class OpenMessage:
 
         Of one that may go on, it also matters when it was first seen, and that it was finished or delivered.
         """
-        codes = {*OPENS, "message_quarantined", *(ENDS if begins or self.quarantined else ()), *({"delivery_done"} if self.quarantined else ())}
+        codes = {*OPENS, "message_quarantined", *(ENDS if begins or self.quarantined else ())}
         kept = [fact for fact in self.facts if fact[CODE] in codes]
+        if self.quarantined:
+            delivered = sorted((fact for fact in self.facts if fact[CODE] == "delivery_done"), key=order)
+            # one of them shows that it does not go on
+            kept += delivered if self.goes_on() else delivered[-1:]
         for own in split([*self.facts], begins).values():
             if self.quarantined or set(kept).isdisjoint(own):
                 # of several in its first second, the opening: it is kept anyway
