@@ -314,9 +314,10 @@ LARGE: dict[str, Any] = {
 }
 
 
-def test_lines_of_a_record_with_and_without_fractions() -> None:
-    """A fraction of a second that a relay leaves out, because it is 0, is no other header: each line of a record is read."""
+def test_lines_of_a_record_with_other_headers() -> None:
+    """A fraction of a second that a relay leaves out, because it is 0, is no other header; where there is one, the lines behind it are read again."""
     lines = [f"2024-03-03T10:00:02{fraction}Z esa1 mail_logs: {LINE}" for fraction in (".004", "", ".1")]
+    lines.insert(1, f"{WHOLE}\n{LINE}")
     assert told([json.dumps({"message": "\n".join(lines)})]) == [(5, time, *NAMED[2:]) for time in (f"{AT[:-1]}.004Z", AT, f"{AT[:-1]}.100Z")]
 
 

@@ -427,8 +427,12 @@ class Stream:
 
 
 def _with_one_header(lines: list[str]) -> Iterator[str]:
-    """Yield the lines of a record up to one whose header has a stamp and another form than the first line's: a stranger may have written it."""
+    """Yield the lines of a record whose header has the form of the first line's, and those without one behind them.
+
+    A stranger may have written others that have a stamp, and what is behind them.
+    """
     form: str | None = None
+    is_own = True
     for line in lines:
         env = envelope.parse(line)
         is_stamped = env.rank == envelope.STAMPED or records.in_front(line) is not None
@@ -437,6 +441,7 @@ def _with_one_header(lines: list[str]) -> Iterator[str]:
             own = envelope.form(_FRACTION.sub("", line, count=1)) if is_stamped else ""
             if form is None:
                 form = own
-            elif is_stamped and own != form:
-                return
-        yield line
+            elif is_stamped:
+                is_own = own == form
+        if is_own:
+            yield line
