@@ -411,7 +411,10 @@ class Stream:
         if held:
             "".join(held).encode("utf-8", "surrogateescape")  # ValueError for what cannot come from bytes
             env = self._envelope(held[0])
-            self._pending = Pending(env, self._heads.of(env, held[0]), held[0])
+            is_alone = env.rank < self._rank
+            if is_alone and self._neighbours.have_marks:
+                env = envelope.parse(held[0])  # its marks are removed already
+            self._pending = Pending(env, self._heads.of(env, held[0], is_alone=is_alone), held[0])
             for line in held[1:]:
                 self._pending.add(line)
             self._pending.spaced = bool(state["spaced"])
