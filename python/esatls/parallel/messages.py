@@ -24,8 +24,8 @@ _One = TypeVar("_One")
 _WRITTEN_AT_ONCE = 10_000
 _DUMPED_AT_ONCE = 100
 """Records that are turned into lines at once; with more, the first would have left the processor's cache."""
-Lines = dict[str, tuple[list[int], list[bytes]]]
-"""By appliance: MIDs ascending, and the line of each."""
+Lines = dict[str, tuple[list[str], list[bytes]]]
+"""By appliance: MIDs in order, and the line of each."""
 
 
 def write_messages(
@@ -60,20 +60,20 @@ def write_messages(
 
     made, names, counts = judge(found, options, warn, progress, contradictions, work)
     for host in sorted({host for part in made for host in part}):
-        mids: list[int] = []
+        mids: list[str] = []
         texts: list[bytes] = []
         for part in made:
             theirs_mids, theirs_texts = part.get(host, ((), ()))
             mids += theirs_mids
             texts += theirs_texts
-        order = sorted(range(len(mids)), key=mids.__getitem__)
+        order = sorted(range(len(mids)), key=lambda at: (int(mids[at]), mids[at]))  # as `in_order`
         for start in range(0, len(order), _WRITTEN_AT_ONCE):
             write(b"".join([texts[i] for i in order[start : start + _WRITTEN_AT_ONCE]]))
     return names, counts
 
 
-def _lines(records: Iterable[tuple[int, MessageRecord]], dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> tuple[list[int], list[bytes]]:
-    mids: list[int] = []
+def _lines(records: Iterable[tuple[str, MessageRecord]], dump: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> tuple[list[str], list[bytes]]:
+    mids: list[str] = []
     texts: list[bytes] = []
     for some in _some(records):
         mids += [mid for mid, _ in some]

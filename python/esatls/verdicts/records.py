@@ -96,13 +96,13 @@ def messages(facts: Facts, contradictions: Contradictions | None = None) -> Iter
             yield record
 
 
-def messages_of(appliance: Appliance, only: set[str] | None = None) -> Iterator[tuple[int, MessageRecord]]:
+def messages_of(appliance: Appliance, only: set[str] | None = None) -> Iterator[tuple[str, MessageRecord]]:
     """Yield the MID and the record of each message of one appliance, or `only` of some MIDs, by MID and life."""
     known = appliance.stores[MESSAGES]
     for mid in in_order(known if only is None else known.keys() & only):
         for message in appliance.lives_of(mid):
             if not message.is_bare:
-                yield int(mid), message_record(appliance, message)
+                yield mid, message_record(appliance, message)
 
 
 def appliances_of(facts: Facts, contradictions: Contradictions | None = None) -> Iterator[Appliance]:
