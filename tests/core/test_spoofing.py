@@ -9,9 +9,11 @@ import pytest
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
+from esatls.extraction.probe import probe_all
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines.sources import Source
 from esatls.parallel.cuts import cuts
+from esatls.parallel.parts import Options, parts_of, read
 from esatls.verdicts.facts import Facts
 
 from tests.core.support import as_sets, clock, read_blocks, read_events, read_facts, records
@@ -366,6 +368,32 @@ def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_throu
     starts = cuts(Source(str(path)), 50, 1)  # of the parts for several processes
     assert len(starts) > 9
     assert not any(path.read_bytes().startswith(forged.encode(), start) for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("begins", "forged"),
+    [
+        (["Tue Mar  5 10:00:02 2024 Info: "], " Tue Mar  5 10:00:02 2024 Info: "),
+        (["<22>Mar  5 10:00:02 esa1 mail_logs: Info: "], "<22>Mar  5 10:00:02 esa1 Info: "),
+        (["<22>Mar  5 10:00:02 esa1 mail_logs: Info: ", "2024-03-05T10:00:02Z esa1 mail_logs: Info: "], "2024-03-05T10:00:02Z esa1 Info: "),
+    ],
+)
+def test_part_of_a_log(begins: list[str], forged: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the part for another process begins, its headers are read as those at the beginning of the log say."""
+    monkeypatch.setattr("esatls.parallel.parts.LEAST_PART", 1)
+    path = tmp_path / "log"
+    log = [*(f"{begin}ICID 5 close" for begin in begins), *[f"{begins[0]}ICID 5 close", *[f"{forged}ICID 6 TLS success"] * 2] * 90]
+    path.write_text("".join(f"{line}\n" for line in log))
+    found = [Source(str(path))]
+    told = []
+    for jobs in (1, 30):
+        events, counts = Events(frozenset(EVENT_KINDS)), Counts()
+        options = Options(jobs=jobs, probes=probe_all(found, dated=False))
+        for part in parts_of(found, options, None):
+            assert [*read(part, events, options, pytest.fail, counts, lambda _: None)]
+        told.append(counts)
+        assert "tls_success" not in str(events.found)
+    assert told[0] == told[1]
 
 
 def test_a_consolidated_event_that_ends_with_its_own_field_is_not_cut() -> None:

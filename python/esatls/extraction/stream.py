@@ -423,6 +423,10 @@ class Stream:
             host, time = state["cut"]
             self._cut = Head(None if time is None else float(time), host and str(host), None, None)
 
+    def go_on(self, known: Neighbours) -> None:
+        """Begin behind other lines of a log, whose headers have this in common."""
+        self._neighbours.restore(known.state())
+
     def set_clock(self, clock: Clock) -> None:
         """Read stamps with another or a changed clock: the same text may now mean another time."""
         self._heads.set_clock(clock)

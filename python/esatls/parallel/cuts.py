@@ -9,10 +9,14 @@ from esatls.extraction.match import match
 from esatls.extraction.wrapped import may_be_cut
 from esatls.lines import envelope
 from esatls.lines.log_head import by_offset, shifted
+from esatls.lines.neighbours import Neighbours
 from esatls.lines.sources import Reader, Source
 
 if TYPE_CHECKING:
     from esatls.lines.clock import Clock
+
+_BEGINNING = 1 << 16
+"""Bytes that show what the headers of a log have in common."""
 
 
 def cuts(source: Source, parts: int, least: int) -> list[int]:
@@ -23,6 +27,7 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
     size = source.size
     parts = max(1, min(parts, size // max(least, 1)))
     found = [0]
+    known = neighbours_in(source) if parts > 1 else Neighbours()
     with open(source.path, "rb") as file:
         for part in range(1, parts):
             file.seek(size * part // parts)
@@ -32,7 +37,7 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
             # a wrapped line must not be cut: look for one that is an event by itself, and not the rest of one that a relay cut
             for _ in range(1000):
                 line = file.readline()
-                if not line or (_is_event(line) and not may_be_cut(before.rstrip(b"\n").decode("utf-8", "surrogateescape"))):
+                if not line or (_is_event(line, known) and not may_be_cut(before.rstrip(b"\n").decode("utf-8", "surrogateescape"))):
                     break
                 before = line
                 at += len(line)
@@ -43,8 +48,19 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
     return [*found, size]
 
 
-def _is_event(line: bytes) -> bool:
-    env = envelope.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
+def neighbours_in(source: Source) -> Neighbours:
+    """Return what the headers of a file have in common, by its first lines: without it, what a stranger wrote might be a line where a part begins."""
+    known = Neighbours()
+    with open(source.path, "rb") as file:
+        for line in file.read(_BEGINNING).split(b"\n")[:-1]:
+            known.parse(envelope.bare(line.decode("utf-8", "surrogateescape")))
+    known.changed = None
+    return known
+
+
+def _is_event(line: bytes, known: Neighbours) -> bool:
+    env = known.parse(line[: envelope.LONGEST].decode("utf-8", "replace"))
+    known.take_back()
     return env.rank == envelope.STAMPED and match(line[env.end :].decode("utf-8", "replace").strip()) is not None
 
 

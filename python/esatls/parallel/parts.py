@@ -16,7 +16,7 @@ from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
-from esatls.parallel.cuts import clocks_at, cuts
+from esatls.parallel.cuts import clocks_at, cuts, neighbours_in
 from esatls.parallel.processes import can_fork
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from esatls.lines.clock import Clock, Time
+    from esatls.lines.neighbours import Neighbours
 
 LEAST_PART = 1 << 22
 """The fewest bytes of log that are worth a process."""
@@ -67,6 +68,8 @@ class Part(NamedTuple):
     """Whether it is all of the source."""
     number: int = 0
     """Its place among the parts of all sources."""
+    known: Neighbours | None = None
+    """What the headers of the source have in common, if this is not all of it."""
 
 
 Problems = list[tuple[int, str]]
@@ -99,7 +102,8 @@ def parts_of(found: list[Source], options: Options, size: int | None) -> list[Pa
         at = cuts(source, options.jobs if size is None else max(1, source.size // size), LEAST_PART)
         starts = at[:-1]
         clocks = clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
-        parts += [Part(source, *part, heads, whole=len(starts) == 1) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
+        known = neighbours_in(source) if len(starts) > 1 else None
+        parts += [Part(source, *part, heads, known is None, known=known) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
     return [part._replace(number=number) for number, part in enumerate(parts)]
 
 
@@ -157,6 +161,8 @@ def read(
                 return
             clock, heads = _clock_of(source, told, options)
         stream = make(consumer, clock, host)
+        if part.known is not None and part.start:
+            stream.go_on(part.known)
         before = part.start
         for block in reader.blocks():
             for offset, piece in by_offset(block, told and told.table) if heads else ((None, block),):
