@@ -252,6 +252,19 @@ def test_times() -> None:
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize(
+    ("day", "where"),
+    [
+        ("Sun Nov  7 {} 2010", "America/St_Johns"),  # summer time ended at 00:01
+        ("<22>Jan  1 {} esa1 mail_logs:", "Pacific/Marquesas"),  # one day after LATEST is 2:30 there
+    ],
+)
+def test_hour_in_which_the_clock_changes(day: str, where: str) -> None:
+    """Where the zone's offset changes within an hour, or the year that the stamps leave out, each stamp is read by itself."""
+    minutes = (200, *range(200))
+    check("".join(f"{day.format(f'0{at // 60}:{at % 60:02}:30')} Info: ICID {at} TLS success\n" for at in minutes).encode(), cuts=(300,), where=where)
+
+
 def test_more_headers_than_are_kept() -> None:
     """A log with a great many different headers is read to its end."""
     stamps = (f"{hour:02}:{minute:02}:{second:02}" for hour, minute, second in itertools.product(range(6), range(60), range(60)))

@@ -163,7 +163,7 @@ def _free(minutes: re.Match[str]) -> str:
 class Heads:
     """The heads of one log; `host`, `log`, `level` and `time` are those of lines that do not state their own."""
 
-    __slots__ = ("_begun", "_begun_end", "_begun_in", "_weak", "clock", "host", "hour", "length", "level", "log", "near", "span", "time", "whole")
+    __slots__ = ("_begun", "_begun_end", "_begun_in", "_even", "_weak", "clock", "host", "hour", "length", "level", "log", "near", "span", "time", "whole")
 
     def __init__(self, clock: Clock, host: str | None, log: str | None, level: str | None) -> None:
         self.clock = clock
@@ -181,6 +181,8 @@ class Heads:
         self.span: list[Time] = []
         """The first and the last time of its lines, once there is one; shared with the readers of the lines in its records."""
         self._weak: dict[str, Head] = {}
+        self._even: tuple[object, bool] = None, False
+        """The latest hour of a stamp, and whether the clock runs evenly through it."""
         self._begun: dict[str, Head] = {}
         self._begun_in: _Hour | None = None
         self._begun_end = 0
@@ -197,7 +199,7 @@ class Heads:
             head = Head(time, env.host or self.host, env.log or self.log, env.level or self.level)
             self._remember(heads, prefix, head)
             if whole and env.stamp and time is not None:
-                self.hour = _Hour.of(prefix, env, head)
+                self.hour = _Hour.of(prefix, env, head) if self._is_even(env, env.stamp) else None
         if whole:
             self.length = env.end
         return head
@@ -207,6 +209,15 @@ class Heads:
             return self.time
         near = self.clock.read(env.outer) if env.outer and self.near is None else self.near
         return self.clock.read(env.stamp, near)
+
+    def _is_even(self, env: envelope.Envelope, stamp: str) -> bool:
+        """Tell whether the clock runs evenly through the hour of a stamp: neither the zone's offset nor the year that the stamp leaves out changes in it."""
+        at = stamp.find(":")
+        hour = stamp[:at], stamp[at + len(":00:00") :], env.outer, self.near
+        if hour != self._even[0]:
+            first, last = (self._time_of(env._replace(stamp=hour[0] + one + hour[1])) for one in (":00:00", ":59:59"))
+            self._even = hour, first is not None and last is not None and int(last) - int(first) == 3599
+        return self._even[1]
 
     def same_hour(self, prefix: str, naming: int) -> Head | None:
         """Return the head of an envelope of the latest hour; None for any other.
@@ -293,6 +304,7 @@ class Heads:
         self.whole.clear()
         self._weak.clear()
         self.hour = self._begun_in = None
+        self._even = None, False
 
 
 def is_whole(env: envelope.Envelope, line: str) -> bool:
