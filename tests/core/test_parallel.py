@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,6 +63,19 @@ def test_more_processes_than_can_be_counted_are_not_started() -> None:
     for job in (0, options.jobs):
         parallel.Progress().meter(job)(1)
     assert options.jobs == 511
+
+
+@pytest.mark.skipif(not can_fork(), reason="needs fork")
+def test_no_process_is_started_for_nothing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files are read by two processes, however many there may be: a third might be ended before it has begun, and its traceback shown."""
+    files = [tmp_path / name for name in "ab"]
+    for file in files:
+        file.write_text(LINE.format(1))
+    forks, fork = list[int](), os.fork
+    monkeypatch.setattr(os, "fork", lambda: (forks.append(1), fork())[1])  # type: ignore[func-returns-value]
+    options, _ = prepare(found := [Source(str(file)) for file in files], None, None, None, jobs=9)
+    assert parallel.write_events(found, Events, lambda _: b"", len, options, pytest.fail, parallel.Progress()) == Counts(2, 0, 2)
+    assert len(forks) == 2
 
 
 @pytest.mark.skipif(not can_fork(), reason="needs fork")

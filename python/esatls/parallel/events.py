@@ -43,16 +43,18 @@ def write_events(
                 write(_dumped(events, dump))
         return counts
 
+    jobs = min(options.jobs, len(parts))  # one without a part might be ended before it has begun
+
     def work(job: int, out: IO[bytes], _: IO[bytes]) -> None:
         meter = progress.meter(job + 1)
-        for part in parts[job :: options.jobs]:
+        for part in parts[job::jobs]:
             mine, problems = Counts(), list[str]()
             data = b"".join([_dumped(events, dump) for events in _events_of(part, make(), options, problems.append, mine, meter)])
             send(out, [problems, mine.as_list(), data])
 
-    with workers(options.jobs, work) as pipes:
+    with workers(jobs, work) as pipes:
         for number in range(len(parts)):
-            problems, mine, data = receive(pipes[number % options.jobs].reading, progress)
+            problems, mine, data = receive(pipes[number % jobs].reading, progress)
             for problem in problems:
                 warn(problem)
             counts.add(Counts.of_list(mine))
