@@ -822,7 +822,7 @@ def test_several_heads_in_one_file(tmp_path: pathlib.Path, monkeypatch: pytest.M
     assert times() == {"1 09", "2 09", "3 09"}
     filler = "".join(f"{at}Message finished MID {number} done\n{at}MID {number} Subject 'Time offset from UTC: 0 seconds'\n" for number in range(1_300))
     log.write_text(lines[1] + filler + lines[2] + filler + lines[3] + filler + lines[3])
-    assert len(cuts(Source(str(log)), 3, 1 << 17)) == 4
+    assert len(cuts(Source(str(log)), 3, 1 << 17)[0]) == 4
     for jobs in (1, 3):
         assert times("--jobs", jobs) == {"1 09", "2 08", "3 07"}
     assert run("messages", "--jobs", 1, log) == run("messages", "--jobs", 3, log)

@@ -365,7 +365,7 @@ def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_throu
     assert kept(cut[:-200], forged) == [6]
     path = tmp_path / "log"
     path.write_bytes("".join(f"{line}\n" for line in [closing, cut, forged] * 9).encode())
-    starts = cuts(Source(str(path)), 50, 1)  # of the parts for several processes
+    starts, _ = cuts(Source(str(path)), 50, 1)  # of the parts for several processes
     assert len(starts) > 9
     assert not any(path.read_bytes().startswith(forged.encode(), start) for start in starts)
 

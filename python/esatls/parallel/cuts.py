@@ -19,15 +19,19 @@ _BEGINNING = 1 << 16
 """Bytes that show what the headers of a log have in common."""
 
 
-def cuts(source: Source, parts: int, least: int) -> list[int]:
+def cuts(source: Source, parts: int, least: int) -> tuple[list[int], Neighbours | None]:
     """Return offsets that cut a file into parts of whole lines, each of which (except, perhaps, the first) begins with an event.
 
-    The first offset is 0, the last the file's size. There are fewer parts if they would be smaller than `least` bytes.
+    The first offset is 0, the last the file's size. There are fewer parts if they would be smaller than `least` bytes. With several parts, also return what the
+    headers of the file have in common.
     """
     size = source.size
     parts = max(1, min(parts, size // max(least, 1)))
     found = [0]
-    known = neighbours_in(source) if parts > 1 else Neighbours()
+    if parts < 2:
+        return [0, size], None
+    known, so_far = _neighbours_in(source), Neighbours()
+    so_far.restore(known.state())
     with open(source.path, "rb") as file:
         for part in range(1, parts):
             file.seek(size * part // parts)
@@ -37,7 +41,7 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
             # a wrapped line must not be cut: look for one that is an event by itself, and not the rest of one that a relay cut
             for _ in range(1000):
                 line = file.readline()
-                if not line or (_is_event(line, known) and not may_be_cut(before.rstrip(b"\n").decode("utf-8", "surrogateescape"))):
+                if not line or (_is_event(line, so_far) and not may_be_cut(before.rstrip(b"\n").decode("utf-8", "surrogateescape"))):
                     break
                 before = line
                 at += len(line)
@@ -45,10 +49,10 @@ def cuts(source: Source, parts: int, least: int) -> list[int]:
                 continue
             if found[-1] < at < size:
                 found.append(at)
-    return [*found, size]
+    return [*found, size], known
 
 
-def neighbours_in(source: Source) -> Neighbours:
+def _neighbours_in(source: Source) -> Neighbours:
     """Return what the headers of a file have in common, by its first lines: without it, what a stranger wrote might be a line where a part begins."""
     known = Neighbours()
     with open(source.path, "rb") as file:

@@ -16,7 +16,7 @@ from esatls.lines import sources
 from esatls.lines.clock import parse_rfc3339
 from esatls.lines.log_head import by_offset, shifted
 from esatls.lines.sources import Reader, Source
-from esatls.parallel.cuts import clocks_at, cuts, neighbours_in
+from esatls.parallel.cuts import clocks_at, cuts
 from esatls.parallel.processes import can_fork
 
 if TYPE_CHECKING:
@@ -99,11 +99,10 @@ def parts_of(found: list[Source], options: Options, size: int | None) -> list[Pa
             parts.append(Part(source))
             continue
         clock, heads = _clock_of(source, told, options)
-        at = cuts(source, options.jobs if size is None else max(1, source.size // size), LEAST_PART)
+        at, known = cuts(source, options.jobs if size is None else max(1, source.size // size), LEAST_PART)
         starts = at[:-1]
         clocks = clocks_at(source, clock, starts) if heads and len(starts) > 1 else [clock] * len(starts)
-        known = neighbours_in(source) if len(starts) > 1 else None
-        parts += [Part(source, *part, heads, known is None, known=known) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
+        parts += [Part(source, *part, heads, len(starts) == 1, known=known) for part in zip(clocks, starts, at[1:])] or [Part(source, clock, heads=heads)]
     return [part._replace(number=number) for number, part in enumerate(parts)]
 
 
