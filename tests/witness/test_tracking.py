@@ -269,7 +269,6 @@ def test_recognise(text: str, *, is_tracking: bool) -> None:
     assert tracking.recognise(text) is is_tracking
 
 
-@needs_shared
 @pytest.mark.parametrize(("first", "line"), [("", "Wed Jul 20 19:47:40 2005 Info: {}"), ("time,message", '2005-07-20T19:47:40Z,"mail_logs: Info: {}"')])
 def test_a_strangers_line_makes_no_log_message_tracking(first: str, line: str, tmp_path: pathlib.Path) -> None:
     """A line behind a line feed in a log, or in a cell, that reads like message tracking hides no other line."""
@@ -279,6 +278,7 @@ def test_a_strangers_line_makes_no_log_message_tracking(first: str, line: str, t
     assert [record["tls_verdict"] for record in esatls.read(log).connections()] == ["failed"]
 
 
+@needs_shared
 def test_real_record() -> None:
     """The real record gives TLS on both sides, the envelope, and one delivery."""
     text = (REAL / "32_xsoar_tracking_json_delivered.json").read_text(encoding="utf-8")
