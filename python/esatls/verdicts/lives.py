@@ -10,8 +10,8 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CEF, CODE, MAKES, TIME, ConnectionOpened, MessageRecipient, MessageSender, position
-from esatls.verdicts.facts import MENTIONS
+from esatls.extraction.fact_types import CEF, CODE, MAKES, PEER, TIME, MessageRecipient, MessageSender, position
+from esatls.verdicts.facts import LONG_AGO, MENTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
 
-_PEER = position("peer_ip", ConnectionOpened)
 _ICID = position("icid", MessageSender, MessageRecipient)
 
 SAME_OPENING = 5
@@ -61,7 +60,7 @@ def starts(facts: Sequence[Fact], openings: frozenset[str], silence: Time) -> li
             if fact[-1] != CEF:
                 spoken.append(time)
             if code in openings:
-                opened.append((time, code in MAKES, (fact[_PEER] or "") if code == "connection_opened" else ""))
+                opened.append((time, code in MAKES, (fact[PEER] or "") if code == "connection_opened" else ""))
             elif code == "message_finished":
                 ended.append(time)
             elif code == "message_quarantined":
@@ -111,19 +110,19 @@ def _openings(opened: list[tuple[Time, bool, str]]) -> list[Time]:
 def _latest(times: Sequence[Time], time: Time) -> Time:
     """Return the latest of ascending times up to one; -inf if there is none."""
     at = bisect_right(times, time)
-    return times[at - 1] if at else float("-inf")
+    return times[at - 1] if at else LONG_AGO
 
 
 def _is_over(time: Time, ended: Sequence[Time], began: Sequence[Time]) -> bool:
     """Tell whether a message was finished by a time, and not opened since."""
     end = _latest(ended, time)
-    return end != float("-inf") and _latest(began, time) <= end
+    return end != LONG_AGO and _latest(began, time) <= end
 
 
 def _rests(time: Time, rested: Sequence[Time], begins: Sequence[Time]) -> bool:
     """Tell whether the message that has an id at a time was in a quarantine by then; a later line may be about another one, whose start is not in view."""
     known = _latest(rested, time)
-    return known != float("-inf") and known >= _latest(begins, time)
+    return known != LONG_AGO and known >= _latest(begins, time)
 
 
 def life_at(begins: Sequence[Time], time: Time | None) -> int:
