@@ -405,30 +405,25 @@ def _received_by_records(verdict: str, message: Message, found: MessageRecord, *
     icid = found.get("icid")
     records = [record for record in message.records if icid is None or record.icid is None or (not is_stated and record.icid == str(icid))]
     stated = {result: record for record in reversed(records) for result in results_stated(*stated_of(RECEIVING, record))}
-    if stated:
-        theirs = "encrypted" if "success" in stated else "cleartext"
+    is_contradictory = len(stated) > 1
+    theirs = "unknown" if is_contradictory else "encrypted" if "success" in stated else "cleartext"
+    if is_contradictory or (stated and verdict != theirs):
         is_told = verdict in ("encrypted", "cleartext")
         is_open = verdict == "unknown" or (is_told and not is_stated)
-        if len(stated) > 1:
-            if is_open:
-                verdict = "unknown"
-                _forget_verdict(found)
-            found["received_conflict"] = CONTRADICTION
-        elif verdict != theirs:
-            if is_open:
-                _forget_verdict(found)
-            if is_told:
-                found["received_conflict"] = f"text: {verdict}, cef: {theirs}"
-            if is_open:
-                verdict = theirs
-                found["received_witness"] = ["cef"]
-                if theirs == "cleartext":
-                    found["received_reason"] = "TLS failed"
-                else:
-                    if stated["success"].tls_in_version:
-                        found["received_tls_version"] = stated["success"].tls_in_version
-                    if stated["success"].tls_in_cipher:
-                        found["received_tls_cipher"] = stated["success"].tls_in_cipher
+        conflict = CONTRADICTION if is_contradictory else f"text: {verdict}, cef: {theirs}" if is_told else ""
+        if is_open:
+            _forget_verdict(found)
+            verdict = theirs
+        if conflict:
+            found["received_conflict"] = conflict
+        if is_open and not is_contradictory:
+            found["received_witness"] = ["cef"]
+            if theirs == "cleartext":
+                found["received_reason"] = "TLS failed"
+            if theirs == "encrypted" and stated["success"].tls_in_version:
+                found["received_tls_version"] = stated["success"].tls_in_version
+            if theirs == "encrypted" and stated["success"].tls_in_cipher:
+                found["received_tls_cipher"] = stated["success"].tls_in_cipher
     address, host, flow = message.stated("peer_ip"), message.stated("peer_host"), message.stated("mail_flow")
     if address and "received_peer_ip" not in found:
         found["received_peer_ip"] = address
