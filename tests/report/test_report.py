@@ -13,7 +13,8 @@ from esatls.extraction import ciphers
 from esatls.extraction.fact_types import DELIVERY, RECEIVING
 from esatls.report import build as report
 from esatls.report import notes, reasons
-from esatls.report.count import Counts, count_records
+from esatls.report.count import count_records
+from esatls.report.counts import ReportCounts
 from esatls.verdicts.records import appliances_of, brief_record, briefs_of, connections_of
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, counted
 from hypothesis import given
@@ -337,7 +338,7 @@ def test_counts_of_parts_add_up(data: st.DataObject) -> None:
     parts: list[list[Record]] = [[], [], []]
     for record in records:
         parts[data.draw(st.integers(0, 2))].append(record)
-    first, *others = (Counts.of_plain(marshal.loads(marshal.dumps(count_records(part, own).plain()))) for part in parts)  # noqa: S302 - our own
+    first, *others = (ReportCounts.of_plain(marshal.loads(marshal.dumps(count_records(part, own).plain()))) for part in parts)  # noqa: S302 - our own
     for one in others:
         first.add(one)
     assert json.dumps(report.report_on(first)) == json.dumps(build(records, (), own))

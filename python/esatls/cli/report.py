@@ -17,8 +17,9 @@ from esatls.cli.records import briefs_of, by_whom, in_time, messages_of
 from esatls.errors import UsageError
 from esatls.lines.clock import rfc3339
 from esatls.output import ending
-from esatls.report import build as statistics
-from esatls.report import count
+from esatls.report.build import report_on
+from esatls.report.count import count_records
+from esatls.report.counts import Alike, ReportCounts
 from esatls.report.evidence import Digests, evidence
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.records import Whole
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from esatls.extraction.stream import Counts
     from esatls.parallel import Judging
+    from esatls.report.count import Counted
     from esatls.report.report_types import Report
     from esatls.verdicts.record_types import MessageRecord
 
@@ -73,7 +75,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     output = _dated(output, source)
     digests = Digests(source.found)
     found, counts = _count(source, own_domains, digests)
-    built = statistics.report_on(found, source.contradictions, names=form in _WITH_NAMES)
+    built = report_on(found, source.contradictions, names=form in _WITH_NAMES)
     times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
     built["evidence"] = evidence(digests, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
@@ -86,16 +88,16 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     source.end(counts, None if source.since is None and source.until is None else built["totals"]["connections"] + built["totals"]["messages"])
 
 
-def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tuple[count.Counts, Counts]:
+def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tuple[ReportCounts, Counts]:
     """Count the connections and messages of all inputs that touch the requested time range; return the line counts too."""
 
-    def work(judging: Judging) -> count.Counts:
+    def work(judging: Judging) -> ReportCounts:
         if isinstance(judging, Facts) and source.options.jobs > 1:
             digests.start()  # all has been read, and this process judges it all
-        return count.count_records(_counted(by_whom(judging), source), own_domains)
+        return count_records(_counted(by_whom(judging), source), own_domains)
 
     read = source.found, source.options, source.warn, source.progress(), source.contradictions
-    (first, *others), names, counts = parallel.judge(*read, work, count.Counts.plain, count.Counts.of_plain)
+    (first, *others), names, counts = parallel.judge(*read, work, ReportCounts.plain, ReportCounts.of_plain)
     source.read()
     source.tell_names(names)
     for one in others:
@@ -103,13 +105,13 @@ def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tup
     return first, counts
 
 
-def _counted(judging: Judging, source: Input) -> Iterable[count.Counted]:
+def _counted(judging: Judging, source: Input) -> Iterable[Counted]:
     if isinstance(judging, Facts):
         from esatls import native
 
         both = native.counted(judging, source.contradictions, source.since, source.until, source.options.jobs)
         # the core has checked the times of all but these messages
-        return (one for one in both if isinstance(one, count.Alike) or "esa_direction" in one or in_time(cast("MessageRecord", one), source))
+        return (one for one in both if isinstance(one, Alike) or "esa_direction" in one or in_time(cast("MessageRecord", one), source))
     if isinstance(judging, Whole):
         judging.keep()
     return chain(briefs_of(judging, source), messages_of(judging, source))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from esatls.extraction.fact_types import Fact
     from esatls.lines.clock import Time
-    from esatls.report.count import Alike
+    from esatls.report.counts import Alike
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 

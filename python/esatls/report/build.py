@@ -36,7 +36,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, cast
 
 from esatls.extraction.ciphers import is_deprecated, lacks_forward_secrecy, weaknesses
-from esatls.report.count import Part
+from esatls.report.counts import Part
 from esatls.report.notes import DIRECTIONS, FLOWS, NOTES
 from esatls.report.reasons import is_certificate_problem
 from esatls.verdicts.words import CONNECTION_VERDICTS, COUNTED, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS, UNKNOWN
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from esatls.report import report_types
-    from esatls.report.count import Counts
+    from esatls.report.counts import ReportCounts
     from esatls.report.notes import Direction
     from esatls.report.report_types import (
         CipherRow,
@@ -82,7 +82,7 @@ def percent(part: int, whole: int) -> float | None:
     return tenths / 10
 
 
-def report_on(counts: Counts, contradictions: Contradictions | None = None, *, names: bool = True) -> Report:
+def report_on(counts: ReportCounts, contradictions: Contradictions | None = None, *, names: bool = True) -> Report:
     """Return the report from the counts of records (`count.count_records`), in whatever order these came.
 
     With `names`, it also has a row per name of a partner, not only per organisation. The notes list the contradictions, if any.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esatls.lines.clock import Stamps
 from esatls.output.json_lines import loads
 from esatls.report import shared_fields
-from esatls.report.count import Alike
+from esatls.report.counts import Alike
 from esatls.report.ledger import MOST_EXAMPLES
 from esatls.report.shared_fields import HALVES, LINKS, TRIES, WHOLE
 
