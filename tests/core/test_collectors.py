@@ -187,10 +187,11 @@ RECORDS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
 
 @pytest.mark.parametrize("record", range(len(RECORDS)))
 def test_record(record: int) -> None:
-    """A record on one line, on several, in an array or at its ends alone, after a tag: each time the line in it."""
+    """A record on one line, on several, directly behind another, in an array or at its ends alone, after a tag: each time the line in it."""
     value, right = RECORDS[record]
-    assert told([json.dumps(value)]) == [right]
-    assert told(json.dumps(value, indent=2).split("\n")) == [right]
+    for times in (1, 2):
+        assert told([json.dumps(value) * times]) == [right] * times
+        assert told((json.dumps(value, indent=2) * times).split("\n")) == [right] * times
     assert told(json.dumps([value, value], indent=1).split("\n")) == [right] * 2
     assert told(["[", *[json.dumps(value) + ","] * 2, json.dumps(value), "]"]) == [right] * 3
     assert told(["[" + json.dumps(value) + ",", json.dumps(value) + ",", json.dumps(value) + "]"]) == [right] * 3
@@ -360,6 +361,14 @@ def test_what_is_no_part_of_a_document_ends_it(lines: list[str]) -> None:
     assert [event["icid"] for event in events] == [5]
     assert counts == Counts(len(lines), 1, len(lines) - 1)
     resumed_anywhere(lines)
+
+
+def test_brackets_within_brackets() -> None:
+    """Brackets that are nested deeper than the language can follow are no record, and hide no line."""
+    for depth in (*range(900, 1010), 20_000):
+        events, counts = read_events(["[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth, '{"a":' + "[" * depth + "]" * depth + "}", WHOLE])
+        assert [event["icid"] for event in events] == [5]
+        assert counts == Counts(4, 1, 3)
 
 
 def test_a_row_of_very_many_names() -> None:

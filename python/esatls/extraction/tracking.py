@@ -20,7 +20,7 @@ Sources: AsyncOS API guide, "Tracking APIs"; sentences as users and vendors of o
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import MONTH_NUMBERS
-from esatls.lines.records import writable
+from esatls.lines.records import values, writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,11 +232,11 @@ def events(document: object, host: str | None = None) -> Iterator[EventRecord]:
     if isinstance(document, (bytes, bytearray)):
         document = document.decode("utf-8", "replace")
     if isinstance(document, str):
-        values = _values(document)
-        if values is None:
+        found = _read(document)
+        if not found:
             yield from _numbered(_pasted(document), host, complete=True)
             return
-        document = values
+        document = found
     for record, entries in _summaries(document):
         named = _appliance(record.get("hostName"))
         yield from _identity(record, named or host)
@@ -376,29 +376,14 @@ def _entries(summary: list[Any]) -> Iterator[tuple[str, str]]:
             yield str(entry.get("timestamp", "")), writable(entry["description"])
 
 
-def _values(text: str) -> list[Any] | None:
-    """Read JSON values, one after the other; ``None`` if the text is not JSON."""
+def _read(text: str) -> list[Any]:
+    """Return the JSON values in a text, up to the first one that is cut; none if the text is not JSON."""
     text = text.lstrip("\ufeff \t\r\n")
-    if text[:1] not in ("{", "["):
-        return None
-    decoder = json.JSONDecoder()
-    values: list[Any] = []
-    at = 0
-    try:
-        while at < len(text):
-            value, at = decoder.raw_decode(text, at)
-            values.append(value)
-            at = _skip(text, at)
-    except (ValueError, RecursionError):
-        return values or None
-    return values
-
-
-def _skip(text: str, at: int) -> int:
-    """Return where the next value begins, after white space and commas."""
-    while at < len(text) and text[at] in " \t\r\n,":
-        at += 1
-    return at
+    found: list[Any] = []
+    if text[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            found.extend(values(text))
+    return found
 
 
 def _pasted(text: str) -> Iterator[tuple[str, str]]:

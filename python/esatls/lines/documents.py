@@ -20,6 +20,7 @@ _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|(\\?\Z))', re.DOTALL)
 _RUBY = re.compile(r'(\s*"[^"\\]*(?:\\.[^"\\]*)*")\s*=>\s*(\S.*|)', re.DOTALL)
 _RUBY_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{8,20}Z)(,?)")
 _MARKS = re.compile(r"[{}\[\]]")
+_CLOSING = str.maketrans("{[", "}]")
 _DEEPEST = 100
 """Maximum nesting of objects and arrays; no collector's record has more."""
 _BEGINNINGS = ("", *'"{}[]-0123456789tfn')
@@ -105,20 +106,20 @@ class JsonDocument:
 
     def _complete(self) -> tuple[int, list[Record]]:
         lines, self.lines, self._size = self.lines, [], 0
-        text = self._around + "\n".join(lines).strip(" \t\n,") + "".join("}" if mark == "{" else "]" for mark in reversed(self._stack))
-        self._around = _around(text) if len(self._stack) > 1 else self._stack
-        return len(lines), list(records.of_json(f"[{text}]"))
+        text = self._around + "\n".join(lines).strip(" \t\n,") + self._stack[::-1].translate(_CLOSING)
+        try:
+            values = list(records.values(text))
+        except ValueError:
+            values = []
+        self._around = self._stack if len(self._stack) < 2 else "".join(map(_around, values[-1:]))
+        return len(lines), [record for value in values for record in records.of_value(value)]
 
 
-def _around(text: str) -> str:
+def _around(value: Any) -> str:
     """Return what a document has in front of the array that is its last value: names, and what stands beside it and may say more about its elements.
 
     What is larger than one record is left out: it would be read again with each part of the array.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return ""
     found = ""
     while isinstance(value, dict):
         *others, (name, value) = value.items()

@@ -157,6 +157,8 @@ LEVELS = frozenset({"Info", "Warning", "Critical", "Debug", "Trace"})
 _LOG_NAME = re.compile(r"[A-Za-z0-9_.@-]{1,128}", re.ASCII)
 DEEPEST = 12
 """Maximum nesting of objects that are searched."""
+_VALUE = re.compile(r"[^ \t\r\n,]")
+_DECODER = json.JSONDecoder()
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d{1,9})?", re.ASCII)
 LISTED = r"[^\s\"'{}\[\]]{1,128}: \[(?P<time>[0-9]{9,19}(?:\.[0-9]{1,9})?), (?=\{)"
 """What Fluent Bit writes in front of a record in a file: a tag, and a list whose first item is the time."""
@@ -198,7 +200,7 @@ def unwrap(line: str, end: int | None = None) -> list[Record]:
     """
     if line[:1] in ("{", "[", " ", "\t"):
         text = line.strip(" \t").rstrip(", \t")
-        return list(of_json(whole(text))) if text[:1] in ("{", "[") else []
+        return of_json(whole(text)) if text[:1] in ("{", "[") else []
     front = in_front(line)
     if front is not None:
         return [record._replace(time=record.time or front["stamp"]) for record in of_json(line[front.end() :])]
@@ -244,27 +246,30 @@ def _in_front(line: str) -> re.Match[str] | None:
     return front if front is not None and envelope.parse(line[: front.end()]).end == 0 else None
 
 
-def of_json(text: str) -> Iterator[Record]:
-    """Yield the records in JSON text; none if it is invalid."""
+def values(text: str) -> Iterator[Any]:
+    """Yield the JSON values in a text, one after the other, perhaps with commas between them. Raises `ValueError` or `RecursionError` if one is invalid."""
+    at = 0
+    while (start := _VALUE.search(text, at)) is not None:
+        value, at = _DECODER.raw_decode(text, start.start())
+        yield value
+
+
+def of_json(text: str) -> list[Record]:
+    """Return the records in JSON text; none if it is invalid, or nested as no collector's records are."""
     try:
-        value = json.loads(text)
+        return [record for value in values(text) for record in of_value(value)]
     except (ValueError, RecursionError):
-        return
-    yield from of_value(value)
+        return []
 
 
-def of_value(value: Any) -> Iterator[Record]:
+def of_value(value: Any, around: tuple[Json, ...] = ()) -> Iterator[Record]:
     """Yield the records in a value: an object that holds a line is one record; any other object or list is searched."""
-    yield from _within(value, ())
-
-
-def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
     if len(around) > DEEPEST:
         return
     if isinstance(value, list):
         pairs = _pairs(value)
         for item in value if pairs is None else [pairs]:
-            yield from _within(item, around)
+            yield from of_value(item, around)
     elif isinstance(value, dict):
         found = _line_of(value, (value, *around))
         if found is not None:
@@ -275,7 +280,7 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
         rows = _rows(value)
         if rows is not None:
             for row in rows:
-                yield from _within(row, (value, *around))
+                yield from of_value(row, (value, *around))
             return
         if isinstance(value.get("values"), list):  # Loki: [["time", "line"], ...]
             for pair in value["values"]:
@@ -288,14 +293,14 @@ def _within(value: Any, around: tuple[Json, ...]) -> Iterator[Record]:
             return
         for name, inner in value.items():
             if isinstance(inner, (dict, list)) and name.lower() not in STRANGERS:
-                yield from _within(inner, (value, *around))
+                yield from of_value(inner, (value, *around))
 
 
 def _of_hit(value: Json, around: tuple[Json, ...]) -> list[Record]:
     """Return the records of a search server's hit, from one copy of its fields; none of any other object."""
     if not any(name in value for name in HIT):
         return []
-    return next(filter(None, (list(_within(value.get(name), around)) for name in COPIES)), [])
+    return next(filter(None, (list(of_value(value.get(name), around)) for name in COPIES)), [])
 
 
 def _pairs(items: list[Any]) -> Json | None:
