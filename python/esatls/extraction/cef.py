@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, cast
 
 from esatls.extraction.cef_layout import Item, Layouts, Value
 from esatls.lines.arcsight import CONSOLIDATED, TAKEN_APART, escapes, from_epoch, unescape
@@ -56,7 +56,7 @@ from esatls.lines.cef_tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from esatls.extraction.event_record import EventRecord
 
@@ -73,8 +73,8 @@ _WORDS = rf"[^ ]*(?: +(?! |{_KEY})[^ ]+)*"
 _STAMP = r"\w{3} \w{3} [ \d]?\d \d\d:\d\d:\d\d \d{4}"
 
 _BEGINNING = {"esa_event": "consolidated_event", "witness": "cef"}
-_ORDER = (*TLS_NAMES.values(), *dict.fromkeys(NAMES.values()))
-"""The order of an event's fields, no matter how the record was read."""
+_FIELDS = tuple(dict.fromkeys(NAMES.values()))
+"""The fields of an event besides those of TLS, in their order, no matter how the record was read."""
 _ADDRESSES = ("sender", "recipient")
 _ADDRESS = r'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[^ ";,<>]+)@[\w.:\[\]-]+'
 _NO_ADDRESS = rf"[\w:\[\]-]+(?:\.[\w:\]-]+)+|{'|'.join(NO_VALUES.values())}|"
@@ -262,68 +262,13 @@ def _begun(run: str | None) -> EventRecord | None:
     return cast("EventRecord", {**_BEGINNING, **{name: stated[name] for name in TLS_NAMES.values() if name in stated}})
 
 
-def _read_known(  # noqa: C901 - most of a record's time is spent here
-    mid: str,
-    icid: str | None,
-    dcid: str | None,
-    dane_status: str | None,
-    dane_host: str | None,
-    sender_group: str | None,
-    hat_action: str | None,
-    action: str | None,
-    sender: str | None,
-    recipient: str | None,
-    peer_ip: str | None,
-    peer_host: str | None,
-    flow: str | None,
-    serial: str | None,
-    message_id: str | None,
-    subject: str | None,
-    ended: str | None,
-    tls: str | None,
-) -> EventRecord | None:
+def _read_known(*values: str | None) -> EventRecord | None:
     """Turn the values that a known order matched into an event; ``None`` if any doubt requires reading key by key.
 
-    The values come in the order of `NAMES` and have the forms of `_FIELD_VALUES`. Written out, because most of a record's time is spent here.
+    The values come in the order of `_FIELDS`, and behind them the run of TLS fields.
     """
-    begun = _begun(tls)
-    if begun is None:
-        return None
-    event = begun.copy()
-    event["mid"] = int(mid)
-    if icid is not None:
-        event["icid"] = int(icid)
-    if dcid is not None:
-        event["dcid"] = int(dcid)
-    if dane_status is not None:
-        event["dane_status"] = dane_status
-    if dane_host is not None:
-        event["dane_host"] = dane_host
-    if sender_group is not None:
-        event["sender_group"] = sender_group
-    if hat_action is not None:
-        event["hat_action"] = hat_action
-    if action is not None:
-        event["action"] = action
-    if sender is not None:
-        _address(event, "sender", sender)
-    if recipient is not None:
-        _address(event, "recipient", recipient)
-    if peer_ip is not None:
-        event["peer_ip"] = peer_ip
-    if peer_host is not None and peer_host != NO_VALUES["peer_host"]:
-        event["peer_host"] = peer_host
-    if flow is not None:
-        event["mail_flow"] = FLOWS[flow]
-    if serial is not None:
-        event["serial"] = serial
-    if message_id is not None:
-        _identify(event, "message_id", message_id)
-    if subject is not None:
-        _identify(event, "subject", subject)
-    if ended is not None:
-        event["ended"] = ended
-    return event
+    begun = _begun(values[-1])
+    return None if begun is None else _with_fields(begun.copy(), values)
 
 
 def _value_pattern(key: str, forms: frozenset[str], *, first: bool, tls_next: bool) -> Value | None:
@@ -373,8 +318,9 @@ def _items(record: _Record) -> list[Item] | None:
 
 def _read_key_by_key(record: _Record) -> EventRecord:
     """Read any record field by field."""
-    event = _values(_stated(record, NAMES))
-    return cast("EventRecord", {**_BEGINNING, **{name: event[name] for name in _ORDER if name in event}})
+    stated = _stated(record, NAMES)
+    tls = {name: stated[name] for name in TLS_NAMES.values() if name in stated}
+    return _with_fields({**_BEGINNING, **tls}, map(stated.get, _FIELDS))
 
 
 def _stated(record: _Record, names: dict[str, str]) -> dict[str, str]:
@@ -447,51 +393,43 @@ def _whole(key: str, value: str, record: _Record) -> bool:
     return _WHOLE.match(value) is not None
 
 
-def _values(event: dict[str, Any]) -> dict[str, Any]:
-    """Turn an event's texts into values, in place; drop those that are invalid."""
-    for name in IDS:
-        number = event.get(name)
-        if number is not None:
-            if number.isdecimal() and len(number) <= LONGEST_ID:
-                event[name] = int(number)
-            else:
-                del event[name]
-    flow = event.get("mail_flow")
-    if flow is not None:
-        if flow in FLOWS:
-            event["mail_flow"] = FLOWS[flow]
-        else:
-            del event["mail_flow"]
-    if event.get("peer_host") == NO_VALUES["peer_host"]:
-        del event["peer_host"]
-    if "peer_ip" in event and not _IP.match(event["peer_ip"]):
-        del event["peer_ip"]
-    if "ended" in event and not _WHOLE_STAMP.match(event["ended"]):
-        del event["ended"]
-    for name in _ADDRESSES:
-        if name in event:
-            _address(event, name, event.pop(name))
-    for name in IDENTITY.values():
-        if name in event:
-            _identify(event, name, event.pop(name))
-    return event
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_ID else None
 
 
-def _address(event: Any, name: str, value: str) -> None:
-    """Set an address to a value without its escapes, unless it is empty or the null sender."""
-    text = unescape(value) if "\\" in value else value
-    if text and text != NO_VALUES.get(name):
-        event[name] = text
+def _address(text: str) -> str:
+    """Return an address without its escapes."""
+    return unescape(text) if "\\" in text else text
 
 
-def _identify(event: Any, name: str, value: str) -> None:
-    """Set a field to the text within a value's quotes, if there is any; a cut record lacks the last quote."""
-    value = value.strip(" ")
-    quote = next((quote for quote in ("'", '"', '\\"') if value.startswith(quote)), "")
-    text = value[len(quote) :].removesuffix(quote) if quote else value
-    text = (unescape(text) if "\\" in text else text).strip(" ")
-    if text:
-        event[name] = text
+def _identity(text: str) -> str:
+    """Return the text within a value's quotes; a cut record lacks the last quote."""
+    text = text.strip(" ")
+    quote = next((quote for quote in ("'", '"', '\\"') if text.startswith(quote)), "")
+    text = text[len(quote) :].removesuffix(quote) if quote else text
+    return (unescape(text) if "\\" in text else text).strip(" ")
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(IDS, _number),
+    **dict.fromkeys(_ADDRESSES, _address),
+    **dict.fromkeys(IDENTITY.values(), _identity),
+    "mail_flow": FLOWS.get,
+    "peer_ip": lambda text: text if _IP.match(text) else None,
+    "ended": lambda text: text if _WHOLE_STAMP.match(text) else None,
+}
+"""How to read the fields that are not plain text; None or nothing: not a value."""
+_READINGS = tuple((name, _READ.get(name), NO_VALUES.get(name)) for name in _FIELDS)
+
+
+def _with_fields(event: Any, texts: Iterable[str | None]) -> EventRecord:
+    """Add to an event the values of `_FIELDS`, given as text, that are valid."""
+    for (name, read, nothing), text in zip(_READINGS, texts):
+        if text is not None:
+            value = text if read is None else read(text)
+            if value is not None and value not in ("", nothing):
+                event[name] = value
+    return cast("EventRecord", event)
 
 
 def _field_of(key: str) -> str | None:
@@ -499,5 +437,5 @@ def _field_of(key: str) -> str | None:
     return "tls" if key == _RUN else NAMES.get(key)
 
 
-_LAYOUTS = Layouts(_RUN, [*dict.fromkeys(NAMES.values()), "tls"], _field_of, _value_pattern)
+_LAYOUTS = Layouts(_RUN, [*_FIELDS, "tls"], _field_of, _value_pattern)
 """The orders of keys that this process has learned."""
