@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import re
 from typing import NamedTuple
+
+from esatls.lines.clock import rfc3339
 
 CONSOLIDATED = "ESA_CONSOLIDATED_LOG_EVENT"
 """The event class of the appliance's own consolidated events, which contain no log line."""
@@ -80,5 +81,4 @@ def from_epoch(milliseconds: str) -> str | None:
     """Turn ArcSight's ``rt``, milliseconds since 1970, into RFC 3339 in UTC; ``None`` for any other text."""
     if not re.match(r"\d{1,14}\Z", milliseconds):
         return None
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(milliseconds=int(milliseconds))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    return rfc3339(int(milliseconds) / 1000)
