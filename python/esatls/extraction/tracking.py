@@ -22,12 +22,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from esatls.extraction.fields import INTEGERS
 from esatls.extraction.kinds import MAIL_FLOW
-from esatls.lines.clock import MONTH_NUMBERS
+from esatls.lines.clock import Clock, rfc3339
 from esatls.lines.records import values, writable
 
 if TYPE_CHECKING:
@@ -197,9 +196,10 @@ _STAMP_TEXT = (
     r"|\d{1,2} \w{3} \d{4},? \d\d:\d\d(?::\d\d)?(?: \(?GMT ?(?:[+-]\d\d:?\d\d)?\)?)?)"
 )
 _STAMP = re.compile(
-    r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ]|(?P<mday>\d{1,2}) (?P<name>\w{3}) (?P<myear>\d{4}),? )"
-    r"(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?\s{0,2}\(?(?P<zone>Z|GMT|)\s{0,2}(?P<shift>[+-]\d\d:?\d\d)?\)?",
+    r"(?P<date>\d{4}-\d\d-\d\d|(?P<day>\d{1,2}) (?P<month>\w{3}) (?P<year>\d{4}),?)[T ](?P<clock>\d\d:\d\d)(?P<second>:\d\d)?(?:\.\d+)?"
+    r"\s{0,2}\(?(?P<zone>Z|GMT|)\s{0,2}(?P<shift>[+-]\d\d:?\d\d)?\)?"
 )
+_CLOCK = Clock()
 _STAMPED_LINE = re.compile(rf"[>|\s]*({_STAMP_TEXT})[\s|]*(.*)", re.DOTALL)
 _CELLS = re.compile(r"\t| \| ")
 _RECOGNISED_JSON = re.compile(r'"description"\s*:\s*"[^"]{0,200}\((?:ICID|DCID|RCID) \d')
@@ -336,8 +336,7 @@ def _numbered(entries: Iterator[tuple[str, str]], host: str | None, *, complete:
                 rid = sorted({numbers[address] for address in addresses if address in numbers})
                 if rid:
                     event["rid"] = rid
-        time = _time(stamp)
-        yield {**({"time": time} if time else {}), **({"esa_host": host} if host else {}), **event}
+        yield {**_head(stamp, host), **event}
 
 
 def _identity(record: dict[str, Any], host: str | None) -> Iterator[EventRecord]:
@@ -345,11 +344,16 @@ def _identity(record: dict[str, Any], host: str | None) -> Iterator[EventRecord]
     texts = {field: record.get(name) for field, name in _IDENTITY.items()}
     stated = {field: writable(text).strip() for field, text in texts.items() if isinstance(text, str) and text.strip() not in ("", "N/A")}
     mids = record.get("mid")
-    time = _time(str(record.get("timestamp", "")))
+    head = _head(str(record.get("timestamp", "")), host)
     for mid in mids if isinstance(mids, list) else [mids]:
         if stated and isinstance(mid, int) and not isinstance(mid, bool) and 0 <= mid < _MOST:
-            known = {**({"time": time} if time else {}), **({"esa_host": host} if host else {})}
-            yield cast("EventRecord", {**known, "esa_event": "message_identity", "witness": "tracking", "mid": mid, **stated})
+            yield cast("EventRecord", {**head, "esa_event": "message_identity", "witness": "tracking", "mid": mid, **stated})
+
+
+def _head(stamp: str, host: str | None) -> EventRecord:
+    """Return the fields that all events of an entry have."""
+    told = {"time": _time(stamp), "esa_host": host}
+    return cast("EventRecord", {name: value for name, value in told.items() if value})
 
 
 def _summaries(document: object) -> Iterator[tuple[dict[str, Any], Iterator[tuple[str, str]]]]:
@@ -415,18 +419,6 @@ def _time(stamp: str) -> str | None:
     found = _STAMP.fullmatch(stamp.strip())
     if not found or not (found["zone"] or found["shift"]):
         return None
-    shift = found["shift"] or "+00:00"
-    offset = timedelta(hours=int(shift[1:3]), minutes=int(shift[-2:])) * (-1 if shift[0] == "-" else 1)
-    try:
-        moment = datetime(
-            int(found["year"] or found["myear"]),
-            int(found["month"] or MONTH_NUMBERS[found["name"].title()]),
-            int(found["day"] or found["mday"]),
-            int(found["hour"]),
-            int(found["minute"]),
-            int(found["second"] or 0),
-            tzinfo=timezone(offset),
-        ).astimezone(timezone.utc)
-    except (ValueError, KeyError, OverflowError):
-        return None
-    return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"  # not %Y, which drops leading zeros
+    date = f"{found['day']} {found['month'].title()} {found['year']}" if found["day"] else found["date"]
+    time = _CLOCK.read(f"{date} {found['clock']}{found['second'] or ':00'} {found['shift'] or '+00:00'}")
+    return None if time is None else rfc3339(time)
