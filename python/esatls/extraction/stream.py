@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 _MOST_INSIDE = 100
 """Maximum appliances whose records are read at the same time; if there are more, all start anew."""
 
-_OPENING = ("{", "[", " ", "\t")
 ODD = ("\0", "\r", "\x1b")
 """Characters of lines that are read one by one: such a line is unreadable, or not all of it is the appliance's."""
 RECORD = "CEF:"
 """Begins a record, which may hold a line even behind a known envelope (W14)."""
-_CONSOLIDATED = re.compile(r"CEF:\d{1,2}\|[Cc]isco\|[^|]*\|[^|]*\|ESA_CONSOLIDATED_LOG_EVENT\|", re.ASCII)
-"""A record that holds no line: strangers choose its text."""
 _FRACTION = re.compile(r"(?<=:\d\d)[.,]\d{1,9}", re.ASCII)
 UNRECOGNIZED = "no lines were recognized"
 """The warning for a log in which no header and no event was found."""
@@ -170,16 +167,10 @@ class Stream:
             return
         env = self._envelope(line)
         if env.rank == envelope.STAMPED or env.rank >= self._rank or records.in_front(line) is not None:
-            if (
-                line[:1] in _OPENING
-                or line[-1:] == "}"
-                or records.is_listed(line)
-                or (line.startswith(RECORD, env.end) and _CONSOLIDATED.match(line, env.end) is None)
-            ):
-                inner = records.unwrap(line, env.end)
-                if inner:
-                    self._unwrapped(inner)
-                    return
+            inner = records.unwrap(line, env.end)
+            if inner:
+                self._unwrapped(inner)
+                return
             if env.rank == self._rank == envelope.BARE and self._may_begin and not heads.whole:
                 self._document = documents.begun(line, may_be_names=self._may_be_names(), is_first=counts.lines == 1)
                 if self._document is not None:
