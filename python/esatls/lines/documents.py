@@ -40,8 +40,7 @@ def restored(state: dict[str, Any]) -> JsonDocument | CsvTable:
     """Restore a document from its `state`."""
     document: JsonDocument | CsvTable
     if "names" in state:
-        doubts = {"is_doubtful": bool(state.get("doubtful")), "stays_doubtful": bool(state.get("stays_doubtful"))}
-        document = CsvTable([str(name) for name in state["names"]], str(state["mark"]), **doubts)
+        document = CsvTable([str(name) for name in state["names"]], str(state["mark"]), int(state["sure"]))
     else:
         document = JsonDocument(str(state.get("around", "")))
     for line in state["lines"]:

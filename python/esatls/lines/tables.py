@@ -45,6 +45,11 @@ def table_of(lines: list[str]) -> tuple[int, CsvTable | None]:
     return 0, None
 
 
+SURE, LIKELY, DOUBTFUL = 0, 1, 2
+"""How sure it is that a table is one, and its row of names no text in front of a log: LIKELY, until a row with as many cells is in view, or DOUBTFUL, whatever
+follows."""
+
+
 def table(line: str, mark: str | None = None, *, is_first: bool = True) -> CsvTable | None:
     """Return the CSV with this header row: known or likely columns of lines, or names in any language; without names, if the line only tells the mark.
 
@@ -52,7 +57,7 @@ def table(line: str, mark: str | None = None, *, is_first: bool = True) -> CsvTa
     """
     told = None if mark else _TOLD_MARK.fullmatch(line)
     if told is not None:
-        return CsvTable([], told[1], is_doubtful=False)
+        return CsvTable([], told[1], SURE)
     marks = [one for one in ((mark,) if mark else _MARKS) if one in line]
     if marks or records.RAW in line:
         import csv
@@ -69,7 +74,7 @@ def table(line: str, mark: str | None = None, *, is_first: bool = True) -> CsvTa
                     return CsvTable(names, one)
             if any(cells[1:]) and all(_ANY_NAME.fullmatch(cell.strip()) for cell in cells):
                 # spaces behind the marks, as in prose
-                return CsvTable(cells, one, stays_doubtful=not is_first or any(cell.startswith(" ") for cell in cells))
+                return CsvTable(cells, one, LIKELY if is_first and not any(cell.startswith(" ") for cell in cells) else DOUBTFUL)
     return None
 
 
@@ -108,7 +113,7 @@ def _likely(names: list[str]) -> list[str]:
 class CsvTable:
     """Rows of CSV; a cell may span several lines."""
 
-    def __init__(self, names: list[str], mark: str, *, is_doubtful: bool = True, stays_doubtful: bool = False) -> None:
+    def __init__(self, names: list[str], mark: str, sure: int = LIKELY) -> None:
         self.depth = 1
         self.lines: list[str] = []
         self.names = names
@@ -116,17 +121,14 @@ class CsvTable:
         self.mark = mark
         self.likely = _likely(names)
         """The columns that may hold lines, if none is known to."""
-        self._stays_doubtful = stays_doubtful
-        """Whether no row makes it sure."""
-        self.is_doubtful = is_doubtful
-        """Whether the row of names may have been text, as long as no row with as many cells is in view."""
+        self.sure = sure
+        """SURE, LIKELY or DOUBTFUL."""
         self._open = 0
         """1 if a quote is open, so that the cell continues on the next line."""
 
     def state(self) -> dict[str, Any]:
         """Return what the meaning of the next line depends on."""
-        doubts = {"doubtful": self.is_doubtful, "stays_doubtful": self._stays_doubtful}
-        return {"lines": self.lines, "names": self.names, "mark": self.mark, **{name: True for name, holds in doubts.items() if holds}}
+        return {"lines": self.lines, "names": self.names, "mark": self.mark, "sure": self.sure}
 
     def add(self, line: str) -> list[tuple[int, list[Record]]] | None:
         """Take the next line; return the records of the row that it completes, with its number of lines. None: it is not part of a table."""
@@ -136,8 +138,9 @@ class CsvTable:
                 return None
             self.names, self.likely = found.names, found.likely
             return [(1, [])]
-        has_header = self.is_doubtful and not self._open and self._has_header(line)
-        if self.is_doubtful and not self._open and (self._is_log_line(line, has_header=has_header) or records.unwrap(line)):
+        may_be_log = self.sure != SURE and not self._open
+        has_header = may_be_log and self._has_header(line)
+        if may_be_log and (self._is_log_line(line, has_header=has_header) or records.unwrap(line)):
             return None
         if (self._open + line.count('"')) % 2:
             if len(self.lines) >= MOST_LINES:
@@ -151,7 +154,8 @@ class CsvTable:
             self.lines.append(line)
             return []
         lines, self.lines = [*self.lines, line], []
-        self.is_doubtful = self.is_doubtful and (has_header or self._stays_doubtful or len([[], *self._cells(lines)][-1]) < len(self.names))
+        if self.sure == LIKELY and not has_header and len([[], *self._cells(lines)][-1]) >= len(self.names):
+            self.sure = SURE
         return [(len(lines), list(self._rows(lines)))]
 
     def row(self, line: str) -> list[Record]:
