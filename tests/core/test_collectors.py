@@ -66,6 +66,7 @@ HEADERS = {
     "12:Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "    12\tSun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "> Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
+    "12. Sun Mar  3 10:00:02 2024 Info: ": (AT, None, None),
     "    Info: ": (None, None, None),
 }
 

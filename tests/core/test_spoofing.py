@@ -88,7 +88,7 @@ ONE_LINE = [
     "DCID 12345 STARTTLS",
     "LDAP: ICID 5 TLS success",
     "=ICID 5 TLS success",
-    "\x1b[31mICID 5 TLS success",
+    "\x1b]0;x\x07ICID 5 TLS success",
     "ICID 5\tTLS success",
     "ICID 5 \u00a0TLS success",
     "ICID \u0665 TLS success",

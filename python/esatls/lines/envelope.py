@@ -79,11 +79,10 @@ def _start() -> re.Pattern[str]:
 def clean(line: str) -> str:
     """Return a line without a carriage return at its end and the mark that Windows programs write at the start of a file.
 
-    If it has a header then, also without colors for a terminal, where it begins with one, and, if only they hide the header, without the spaces that
-    pages do not break.
+    If it has a header then, also without a terminal's colors, and, if only they hide the header, without the spaces that pages do not break.
     """
     line = line.rstrip("\r").removeprefix("\ufeff")
-    plain = _COLOR.sub("", line) if line.startswith("\x1b") else line
+    plain = _COLOR.sub("", line) if "\x1b" in line else line
     if "\xa0" in plain[:LONGEST] and parse(plain).rank == BARE:
         plain = plain.replace("\xa0", " ")
     return line if plain == line or parse(plain).rank == BARE else plain

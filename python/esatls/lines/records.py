@@ -27,7 +27,7 @@ EXTENSIONS = "AdditionalExtensions"
 UNCHANGED = (
     EXTENSIONS,
     *("_raw", "event.original", "full_log", "rawLog", "full_message", "map._raw", "rawmsg", "utf8_payload", "payloadAsUTF", "@rawstring", "raw_data"),
-    *("rawEvent", "cisco_secure_email_gateway.log.message"),
+    *("rawEvent", "_raw_log", "cisco_secure_email_gateway.log.message"),
 )
 """Fields that keep a line as it was logged: whatever one of them holds, nothing else in its record is the line. The first one is Microsoft Sentinel's, for
 a consolidated event: beside it, `Message` is a subject."""
