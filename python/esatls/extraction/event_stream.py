@@ -94,12 +94,9 @@ def events(
     unknown = sorted(map(repr, wanted.difference(EVENT_KINDS)))
     if unknown:
         raise UsageError(f"no such kind of event: {', '.join(unknown)}; the kinds are {', '.join(EVENT_KINDS)}")
-    if not isinstance(clock, (Clock, type(None))):
-        raise WrongTypeError(f"a clock is an esatls.Clock, not {type(clock).__name__}")
-    if not isinstance(host, (str, type(None))):
-        raise WrongTypeError(f"a host is a name, not {type(host).__name__}")
-    if not isinstance(counts, (Counts, type(None))):
-        raise WrongTypeError(f"counts are esatls.Counts, not {type(counts).__name__}")
+    for told, value, right in (("a clock is an esatls.Clock", clock, Clock), ("a host is a name", host, str), ("counts are esatls.Counts", counts, Counts)):
+        if not isinstance(value, (right, type(None))):
+            raise WrongTypeError(f"{told}, not {type(value).__name__}")
     sink = Events(wanted)
     stream = Stream(sink, clock, host)
     if counts is not None:

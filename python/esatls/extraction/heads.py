@@ -278,15 +278,11 @@ class Heads:
         hour = self.hour
         return hour if hour is not None and hour.pattern is None and hour.head_of(prefix) is not None else None
 
-    def set_time(self, time: Time | None) -> None:
-        """Set the time of lines without a stamp."""
-        self.time = time
-        self._weak.clear()
-
     def set_record_time(self, stamp: str | None) -> None:
         """Set the time of the record around the lines: lines without a stamp have it, and it shows the year of stamps that name none."""
         self.set_day(self.clock.end_of_day(stamp) if stamp else None)
-        self.set_time(self.clock.read(stamp) if stamp else None)
+        self.time = self.clock.read(stamp) if stamp else None
+        self._weak.clear()
 
     def set_day(self, near: Time | None) -> None:
         """Set the day of the records around the lines, which shows the year of stamps that name none."""

@@ -7,7 +7,7 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls.lines import envelope, records, tables
+from esatls.lines import envelope, tables
 from esatls.lines.arcsight import CONSOLIDATED
 from esatls.lines.clock import Clock, end_of_year
 from esatls.lines.log_head import OFFSET_WORDS, offsets, serial, zone_of
@@ -98,17 +98,13 @@ def _is_tracking(sample: bytes) -> bool:
     return tracking.recognise(sample.decode("utf-8", "replace"))
 
 
-def _records(line: str, table: tables.CsvTable | None) -> list[records.Record]:
-    return table.row(line) if table is not None else records.unwrap(line) or [records.Record([line])]
-
-
 def _has_header(line: str, table: tables.CsvTable | None) -> bool:
     """Tell whether a line has the header of a log, which no sentence of message tracking has, whatever a stranger wrote further on."""
-    return any(envelope.parse(text).rank > envelope.BARE for record in _records(line, table) for text in record.lines)
+    return any(envelope.parse(text).rank > envelope.BARE for record in tables.records_of(line, table) for text in record.lines)
 
 
 def _is_named(line: str, table: tables.CsvTable | None) -> bool:
-    told = _records(line, table)
+    told = tables.records_of(line, table)
     return all(record.host or envelope.parse(text).host or (CONSOLIDATED in text and _SERIAL_KEY in text) for record in told for text in record.lines)
 
 

@@ -183,10 +183,11 @@ class Stream:
         if self._pending is not None and self._neighbours.have_marks:
             line = self._neighbours.without_marks(line, self._pending.lines[0])
             env = envelope.parse(line)
-        if not line.strip() or (is_number(line) and not self._completes(line)):
+        pending = self._pending
+        if not line.strip() or (is_number(line) and (pending is None or not pending.is_completed_by(line))):
             counts.ignored += 1
-            if self._pending is not None:
-                self._pending.spaced = True
+            if pending is not None:
+                pending.spaced = True
         else:
             self._weak(env, line)
 
@@ -225,9 +226,6 @@ class Stream:
             self._pass_over(line)
         else:
             pending.add(line)
-
-    def _completes(self, number: str) -> bool:
-        return self._pending is not None and self._pending.is_completed_by(number)
 
     def _pass_over(self, line: str) -> None:
         """Pass over a line that is part of no other, and over those that follow until the next header."""

@@ -39,15 +39,7 @@ _STAMP = re.compile(
     r" (?P<us_half>[AP]M)(?: (?P<us_zone>UTC))?)",
     re.ASCII,
 )
-_FORMS = {
-    "month": "",
-    "iso_month": "iso_",
-    "first_month": "first_",
-    "last_month": "last_",
-    "number_month": "number_",
-    "shown_month": "shown_",
-    "us_month": "us_",
-}
+_FORMS = ("", "iso_", "first_", "last_", "number_", "shown_", "us_")
 MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 _TO_THE_MINUTE = re.compile(r"(?<=^.{10})([T ]\d\d:\d\d)(?=Z?\Z|[+-])", re.ASCII)
 _DAY = 86400
@@ -122,7 +114,7 @@ class Clock:
         if m is None:
             return None
         told = m.groupdict()
-        form = next(form for name, form in _FORMS.items() if told[name])
+        form = next(form for form in _FORMS if told[f"{form}month"])
         month, day, clock, fraction = (told[form + name] or "" for name in ("month", "day", "clock", "fraction"))
         year = told[form + "year"] or (told["own_year"] if not form else None)
         try:

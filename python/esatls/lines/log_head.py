@@ -6,8 +6,9 @@ import re
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
-from esatls.lines import envelope, records
+from esatls.lines import envelope
 from esatls.lines.clock import Clock
+from esatls.lines.tables import records_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,7 @@ def offsets(line: str, table: CsvTable | None = None) -> Iterator[tuple[int, str
     A subject with the same words does not count, nor does a line without a stamp, which may be the rest of one. In a row of CSV
     (`table`), the cell with the log line counts.
     """
-    found_in = records.unwrap(line) if table is None else table.row(line)
-    for record in found_in or [records.Record([line])]:
+    for record in records_of(line, table):
         for text in record.lines:
             env = envelope.parse(text)
             found = _OFFSET.fullmatch(text, env.end)

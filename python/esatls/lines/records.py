@@ -103,26 +103,10 @@ beside the line, they name neither the log nor the level."""
 LEVEL = ("log.level", "level", "severity")
 """Fields with the level of a line that has none itself; only the appliance's own words count."""
 
-STRANGERS = frozenset(
-    {
-        "email",
-        "mail",
-        "subject",
-        "sender",
-        "recipient",
-        "recipients",
-        "from",
-        "to",
-        "file",
-        "files",
-        "attachment",
-        "attachments",
-        "url",
-        "urls",
-        "user",
-        "headers",
-    }
-)
+STRANGERS = frozenset({
+    "email", "mail", "subject", "sender", "recipient", "recipients", "from", "to", "file", "files", "attachment", "attachments", "url", "urls",
+    "user", "headers",
+})  # fmt: skip
 """Objects that hold a stranger's text by nature; a record may write their names in upper or lower case."""
 
 SENTINEL_COLUMNS = {

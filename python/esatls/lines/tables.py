@@ -33,6 +33,10 @@ _OTHER_WORDS |= {"severity", "size", "source", "status", "time", "title", "type"
 _UTC = " [UTC]"
 """How Azure's portal marks a column of times."""
 
+SURE, LIKELY, DOUBTFUL = 0, 1, 2
+"""How sure it is that a table is one, and its row of names no text in front of a log: LIKELY, until a row with as many cells is in view, or DOUBTFUL, whatever
+follows."""
+
 
 def table_of(lines: list[str]) -> tuple[int, CsvTable | None]:
     """Return the index of the row of names among the first lines of a file, and the CSV that begins there; None if they are a log."""
@@ -45,9 +49,9 @@ def table_of(lines: list[str]) -> tuple[int, CsvTable | None]:
     return 0, None
 
 
-SURE, LIKELY, DOUBTFUL = 0, 1, 2
-"""How sure it is that a table is one, and its row of names no text in front of a log: LIKELY, until a row with as many cells is in view, or DOUBTFUL, whatever
-follows."""
+def records_of(line: str, within: CsvTable | None) -> list[Record]:
+    """Return the records in a row of a table, or in a line of a log; a line that holds none is one itself."""
+    return within.row(line) if within is not None else records.unwrap(line) or [records.Record([line])]
 
 
 def table(line: str, mark: str | None = None, *, is_first: bool = True) -> CsvTable | None:
