@@ -161,6 +161,22 @@ def test_required_and_not_there() -> None:
     assert "tls_required" not in connection(IN, "1 ICID 5 TLS failed: x")
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("1 DCID 6 STARTTLS command not supported.", "STARTTLS command not supported"),
+        ("1 DCID 6 TLS failed: no shared cipher", "no shared cipher"),
+        ("1 DCID 6 TLS failed: verify error: hostname mismatch", "verify error: hostname mismatch"),
+        ("2 DCID 6 TLS failed: no shared cipher", "no shared cipher"),
+        ("1 DCID 6 TLS failed", "could not be successfully negotiated"),
+    ],
+)
+def test_required_tls_failed_for_the_reason_beside_it(line: str, reason: str) -> None:
+    """Another line about the failure says more than the one that says that TLS was required, in whatever order they come."""
+    found = connection(OUT, "1 DCID 6 TLS was required but could not be successfully negotiated", line)
+    assert found == {"tls_verdict": "failed", "tls_reason": reason, "tls_required": True, "messages": 0}
+
+
 def test_connection_error_where_the_handshake_would_be() -> None:
     """A connection error is possibly a failed handshake: the reason says so and is kept."""
     error = "Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: [Errno 0] Error interface: 192.0.2.1 reason: network error"

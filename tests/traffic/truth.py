@@ -283,9 +283,8 @@ class Connection:
             or ((not clock or one.time == self.success) and (one.kind == "required" or one.words == VERIFICATION))
         )
         if tried:
-            # the line with `required` says more than the failure beside it
-            required = [attempt for attempt in tried if attempt[1] == "required"]
-            return "failed", (required or tried)[0][2] or None
+            # any other words say more than those of the line with `required`
+            return "failed", min(tried, key=lambda attempt: (not attempt[2], attempt[1] == "required"))[2] or None
         if self.success is not None:
             return "encrypted", None
         if self.errors:

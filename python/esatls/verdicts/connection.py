@@ -400,9 +400,9 @@ class Connection:
             # TLS came up but was not enough: the certificate was required and not accepted
             failed = [one for one in failed if self._is_after_success(one)]
         if failed:
-            # a line that says that TLS was required tells more than the failure beside it
-            required = [one for one in failed if one.code == "tls_required"]
-            return View("failed", reason=(required or failed)[0].tls_reason, is_stated=True)
+            # why it failed tells more than that it was required, which records say by themselves
+            cause = min(failed, key=lambda one: (not one.tls_reason, one.code == "tls_required"))
+            return View("failed", reason=cause.tls_reason, is_stated=True)
         if self.up is not None:
             return self.up
         if rest.error is not None:
