@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.patterns import PATTERNS
-from esatls.verdicts import connection
+from esatls.verdicts import connection, weighing
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.records import messages
 
@@ -172,7 +172,7 @@ for lines, verdicts in ((reads, {"cleartext", "encrypted", "unknown"}), (events,
 def test_evidence_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four times as many consolidated events about one connection, each with a message of its own, are looked at four times as often."""
     looked_at: list[Any] = []
-    known = connection.stated_by
+    known = weighing.stated_by
 
     def counted(fact: Any) -> tuple[Any, ...]:
         looked_at.append(fact)

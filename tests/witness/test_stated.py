@@ -63,6 +63,22 @@ def test_end_of_a_session_does_not_silence_a_record(opening: tuple[tuple[str, st
     assert (message["received"], message.get("received_tls_version"), message.get("received_conflict")) == ("encrypted", "TLSv1.2", conflict)
 
 
+@pytest.mark.parametrize("named", ["ESAMID=3 ESAICID=5", "ESAMID=3"])
+def test_data_that_was_read_over_tls_outweighs_a_stated_failure(named: str) -> None:
+    """A debug line shows TLS, so a record that states a failure is a conflict, whether it names the connection or not."""
+    message = log(
+        ("05T10:00:00", OPEN),
+        ("05T10:00:01", "Start MID 3 ICID 5"),
+        ("05T10:00:02", "MID 3 ICID 5 TLS read 126 bytes (0.0 seconds)"),
+        ("05T10:00:03", f"{named} act=DELIVERED ESATLSInConnStatus=Failure"),
+    )[1][0]
+    assert {name: value for name, value in message.items() if name.startswith("received")} == {
+        "received": "encrypted",
+        "received_peer_ip": "198.51.100.7",
+        "received_conflict": "text: encrypted, cef: cleartext",
+    }
+
+
 def test_a_connection_is_stated_by_all_that_state_its_messages() -> None:
     """Where a record states clear text of one message, and a line of the log that of the next, both state the connection's."""
     lines = (

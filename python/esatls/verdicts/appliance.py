@@ -26,9 +26,10 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.lines.clock import Stamps
 from esatls.verdicts import lives
-from esatls.verdicts.connection import CONTRADICTION, Connection, results_stated, stated_by, stated_of
+from esatls.verdicts.connection import Connection, stated_summary
 from esatls.verdicts.facts import GIVEN_UP, GOES_ON, INTERNAL, OPENS, Store
 from esatls.verdicts.message import Message, domain_of
+from esatls.verdicts.weighing import View, stated_by, stated_of, statement, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -210,8 +211,7 @@ class Appliance:
             at = 0 if use[TIME] is None else bisect_right(times, use[TIME])
             right = lives.life_at(begins, times[at - 1]) if at else life
             used.setdefault(right, []).append(use)
-            event = Consolidated(*use)
-            stated.setdefault((event.time, *stated_of(side, event)), set()).add(right)
+            stated.setdefault(stated_by(stated_of(side, Consolidated(*use))), set()).add(right)
         moving = {fact for facts in parts.values() for fact in facts if fact[CODE] == "cef_tls" and stated_by(fact) in stated}
         for life, facts in parts.items():
             parts[life] = [fact for fact in facts if fact not in moving]
@@ -324,7 +324,7 @@ class Appliance:
         elif begun is not None and self._is_own(MessageStarted(*begun), message):
             verdict = "internal"
         if message.records:
-            is_stated = icid is None or "icid" not in found or self._is_stated(icid, time, message.mid)
+            is_stated = verdict != "unknown" and (icid is None or "icid" not in found or self._is_stated(icid, time, message.mid))
             verdict = _received_by_records(verdict, message, found, is_stated=is_stated)
         if message.flow is not None:
             found["mail_flow"] = MAIL_FLOW[message.flow]
@@ -399,31 +399,18 @@ def _named(message: Message) -> tuple[str | None, Time | None]:
 def _received_by_records(verdict: str, message: Message, found: MessageRecord, *, is_stated: bool) -> str:
     """Add what consolidated events say of receiving: evidence for what they state, and for nothing that they leave out.
 
-    They count more than a verdict that no line of the text log states (`is_stated`).
+    `is_stated` tells whether a line of the text log states the verdict.
     """
     # a connection has weighed those that name it
     icid = found.get("icid")
     records = [record for record in message.records if icid is None or record.icid is None or (not is_stated and record.icid == str(icid))]
-    stated = {result: record for record in reversed(records) for result in results_stated(*stated_of(RECEIVING, record))}
-    is_contradictory = len(stated) > 1
-    theirs = "unknown" if is_contradictory else "encrypted" if "success" in stated else "cleartext"
-    if is_contradictory or (stated and verdict != theirs):
-        is_told = verdict in ("encrypted", "cleartext")
-        is_open = verdict == "unknown" or (is_told and not is_stated)
-        conflict = CONTRADICTION if is_contradictory else f"text: {verdict}, cef: {theirs}" if is_told else ""
-        if is_open:
-            _forget_verdict(found)
-            verdict = theirs
-        if conflict:
-            found["received_conflict"] = conflict
-        if is_open and not is_contradictory:
-            found["received_witness"] = ["cef"]
-            if theirs == "cleartext":
-                found["received_reason"] = "TLS failed"
-            if theirs == "encrypted" and stated["success"].tls_in_version:
-                found["received_tls_version"] = stated["success"].tls_in_version
-            if theirs == "encrypted" and stated["success"].tls_in_cipher:
-                found["received_tls_cipher"] = stated["success"].tls_in_cipher
+    view = weighed(View(verdict, is_stated=is_stated), statement(stated_of(RECEIVING, record) for record in records))
+    if view.verdict != verdict:
+        verdict = view.verdict
+        _forget_verdict(found)
+        found.update(_received(stated_summary(view)))
+    elif view.conflict:
+        found["received_conflict"] = view.conflict
     address, host, flow = message.stated("peer_ip"), message.stated("peer_host"), message.stated("mail_flow")
     if address and "received_peer_ip" not in found:
         found["received_peer_ip"] = address

@@ -10,7 +10,7 @@ import math
 import re
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from esatls.extraction.fact_types import (
     CODE,
@@ -36,14 +36,13 @@ from esatls.extraction.fact_types import (
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.verdicts import lives
 from esatls.verdicts.facts import LONG_AGO, bears_witness, earlier, order, passes
+from esatls.verdicts.weighing import View, results_of, stated_by, stated_of, statement, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from esatls.lines.clock import Time
-
-CONTRADICTION = "cef: encrypted, cef: cleartext"
-"""The conflict of consolidated events that state both results."""
+    from esatls.verdicts.weighing import Statement
 
 ATTEMPTS = frozenset({"tls_failed", "tls_required", "tls_not_offered"})
 """Codes of facts that say that TLS was tried or wanted, and did not come up."""
@@ -91,27 +90,8 @@ FieldsOf = Callable[[Summary], Any]
 """Turns the values in a summary into fields of a record, with the names and in the order of that record."""
 
 
-class View(NamedTuple):
-    """The answer for mail at one time."""
-
-    verdict: str
-    tls_version: str | None = None
-    tls_cipher: str | None = None
-    reason: str | None = None
-    conflict: str | None = None
-    is_stated: bool = False
-    """Whether a line states it. If it only follows from a missing line, it weighs less than what another witness states."""
-
-
 Records = frozenset[tuple[Any, ...]]
 """What consolidated events say about TLS on a connection, each with its time (`stated_by`)."""
-
-
-class Statement(NamedTuple):
-    """What consolidated events state about TLS on a connection."""
-
-    success: TlsStated | None
-    failure: TlsStated | None
 
 
 _CLEARTEXT = View("cleartext")
@@ -145,7 +125,7 @@ class Rest:
         """The messages of which a line says that their data was read over TLS."""
         self.read_from = min((_ALWAYS if read.time is None else _second(read.time) for read in reads), default=_ALWAYS)
         """The second of the first such line."""
-        self.stated: Statement | None = _statement(stated) if stated else None
+        self.stated: Statement | None = statement(stated)
         self.said: list[TlsSaid] = sorted(said, key=order)
         """What else is said about TLS, the earliest first: failures, requirements, other words."""
         self.attempt: TlsSaid | None = None
@@ -172,7 +152,7 @@ class Rest:
 
 
 _NOTHING_ELSE = Rest(())
-_NOTHING_OWN: dict[str, Statement] = {}
+_NOTHING_OWN: dict[str, Statement | None] = {}
 _NO_RECORDS: dict[str, Records] = {}
 
 
@@ -308,7 +288,7 @@ class Connection:
         known = self._views.get(key)
         if known is None:
             text = self.text
-            known = self._weighed(self._by_text(time, mid), self._stated_for(mid)) if text is None else text.at(time, mid)
+            known = weighed(self._by_text(time, mid), self._stated_for(mid), end=self._end) if text is None else text.at(time, mid)
             if self.dispute is not None:
                 known = known._replace(conflict=known.conflict or self.dispute)
             self._views[key] = known
@@ -352,26 +332,10 @@ class Connection:
             return View("unknown", reason=socket.tls_reason)
         return _CLEARTEXT
 
-    def _weighed(self, text: View, stated: Statement | None, *, passed: bool = True) -> View:
-        """Weigh what consolidated events state: it counts more than a missing line, and less than one that is there."""
-        if stated is None:
-            return text
-        if stated.success is not None and stated.failure is not None:
-            return text._replace(conflict=CONTRADICTION) if text.is_stated else View("unknown", conflict=CONTRADICTION)
-        theirs = "encrypted" if stated.success is not None else "cleartext" if passed else "failed"
-        if text.is_stated:
-            if text.verdict != theirs and text.verdict in ("encrypted", "cleartext"):
-                return text._replace(conflict=f"text: {text.verdict}, cef: {theirs}")
-            return text
-        disputed = f"text: cleartext, cef: {theirs}" if text.verdict == "cleartext" != theirs else None
-        if stated.success is not None:
-            return View("encrypted", stated.success.tls_version, stated.success.tls_cipher, conflict=disputed)
-        if text.verdict == theirs:
-            return text
-        # how a session ended does not say why its mail went in clear text
-        socket = self.rest.late_socket
-        ended = socket is not None and text.reason == socket.tls_reason
-        return View(theirs, reason="TLS failed" if ended else text.reason or "TLS failed", conflict=disputed)
+    @property
+    def _end(self) -> str | None:
+        """How the session ended, in the words of a broken socket."""
+        return None if self.rest.late_socket is None else self.rest.late_socket.tls_reason
 
     # the connection as a whole
 
@@ -385,7 +349,7 @@ class Connection:
             passing = [use for use in passing if use[CODE] != "cef" or use[KEY] not in told]
         passed = {(use[TIME], use[KEY] if self.own or self.rest.reads else None) for use in passing}
         if not passed:
-            return self._weighed(self._idle(), self.rest.stated, passed=False)
+            return weighed(self._idle(), self.rest.stated, passed=False, end=self._end)
         if len(passed) == 1:
             (one,) = passed
             return self.at(*one)
@@ -433,11 +397,10 @@ class Connection:
         stated: dict[str, list[TlsStated]] = {}
         for use in self.uses:
             if use[CODE] == "cef":
-                event = Consolidated(*use)
-                result, version, cipher = stated_of(self.side, event)
-                if result is not None:
-                    stated.setdefault(event.key, []).append(TlsStated("cef_tls", event.time, event.key, result, version, cipher))
-        self.own = {mid: _statement(known) for mid, known in stated.items()}
+                one = stated_of(self.side, Consolidated(*use))
+                if one.tls_result is not None:
+                    stated.setdefault(one.key, []).append(one)
+        self.own = {mid: statement(known) for mid, known in stated.items()}
         self._records = {mid: frozenset(map(stated_by, known)) for mid, known in stated.items()}
 
     def weigh_tracking(self) -> None:
@@ -531,6 +494,11 @@ class Connection:
         return None if self.side == DELIVERY or self.rest.stated is None else self._records.get(mid or "", frozenset())
 
 
+def stated_summary(view: View) -> Summary:
+    """Return what records say about a connection of which only consolidated events tell."""
+    return (*view[:4], None, None, None, view.conflict, None if view.verdict == "unknown" else ["cef"])
+
+
 def _evidence(facts: Iterable[Fact], verdict: str, *, is_stated: bool, records: Records | None) -> list[Fact]:
     """Return those of some facts of a connection that a verdict rests on (`Connection.evidence`)."""
     facts = [*facts]
@@ -540,7 +508,7 @@ def _evidence(facts: Iterable[Fact], verdict: str, *, is_stated: bool, records: 
             up = [fact for fact in up if bears_witness(fact)]
         return up or [fact for fact in facts if fact[CODE] == "tls_read"]
     codes = ATTEMPTS if is_stated else frozenset[str]()
-    tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_stated(*fact[_RESULT : _RESULT + 3]) == ("failed",))]
+    tried = [fact for fact in facts if fact[CODE] in codes or (fact[CODE] == "cef_tls" and results_of(TlsStated(*fact)) == ("failed",))]
     if verdict == "mixed":
         return up + tried
     if verdict in ("cleartext", "failed"):
@@ -562,37 +530,6 @@ def _when(time: Time | None, mail: Time | None) -> int:
         return _SAME_SECOND
     one, other = _second(time), _second(mail)
     return _BEFORE if one < other else _AFTER if one > other else _SAME_SECOND
-
-
-def stated_of(side: int, event: Consolidated) -> tuple[str | None, str | None, str | None]:
-    """Return what a consolidated event says about TLS on one side: result, protocol, cipher."""
-    if side == RECEIVING:
-        return event.tls_in_result, event.tls_in_version, event.tls_in_cipher
-    return event.tls_out_result, event.tls_out_version, event.tls_out_cipher
-
-
-def stated_by(fact: Fact) -> tuple[Any, ...]:
-    """Return what a consolidated event says about TLS on a connection, and when."""
-    return (fact[TIME], *fact[KEY + 1 : KEY + 4])
-
-
-def _statement(stated: Iterable[TlsStated]) -> Statement:
-    """Return the earliest success and the earliest failure that consolidated events state."""
-    success = failure = None
-    for one in stated:
-        results = results_stated(one.tls_result, one.tls_version, one.tls_cipher)
-        if "success" in results:
-            success = one if success is None or order(one) < order(success) else success
-        if "failed" in results:
-            failure = one if failure is None or order(one) < order(failure) else failure
-    return Statement(success, failure)
-
-
-def results_stated(result: str | None, version: str | None, cipher: str | None) -> tuple[str, ...]:
-    """Return what a consolidated event states of one side: both results if it names what a handshake agreed on, and says that there was none."""
-    if result is None:
-        return ()
-    return ("success", "failed") if result != "success" and version is not None and cipher is not None else (result,)
 
 
 def _together(views: list[View], *, is_up: bool) -> View:

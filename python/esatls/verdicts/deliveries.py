@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect
 from typing import TYPE_CHECKING, Any
 
-from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, Try, position
+from esatls.extraction.fact_types import CODE, DELIVERY, TIME, Consolidated, Delivery, Fact, TlsStated, Try, position
 from esatls.extraction.kinds import OUTCOMES
 from esatls.verdicts import lives
-from esatls.verdicts.connection import CONTRADICTION, results_stated, stated_of
+from esatls.verdicts.connection import stated_summary
 from esatls.verdicts.facts import LONG_AGO, order
 from esatls.verdicts.message import Message, addresses_of, domain_of, rids_of
+from esatls.verdicts.weighing import View, stated_of, statement, weighed
 from esatls.verdicts.words import of_deliveries
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _NOT_PASSED = frozenset({"bounced", "delayed"})
 _ACTIONS = {"DELIVERED": "done", "BOUNCED": "bounced"}
 """The outcomes, by what consolidated events call them."""
+_OF_THE_VERDICT = ("tls_version", "tls_cipher", "reason", "conflict", "witness")
 _DCID = position("dcid", Delivery, Try)
 _RID = position("rid", Delivery, Try)
 
@@ -261,26 +263,21 @@ def _may_be_about(attempt: DeliveryRecord, record: Consolidated) -> bool:
 
 def _weigh(appliance: Appliance, attempt: DeliveryRecord, records: Sequence[Consolidated]) -> None:
     """Weigh what consolidated events that name no connection state about the only delivery: more than a missing line, and less than one that is there."""
-    results = {result for record in records for result in results_stated(*stated_of(DELIVERY, record))}
-    verdict, theirs = attempt["verdict"], "encrypted" if "success" in results else "cleartext"
-    if results and attempt.get("witness") == ["cef"]:
+    stated = [one for record in records if (one := stated_of(DELIVERY, record)).tls_result]
+    if not stated:
+        return
+    verdict, connection = attempt["verdict"], appliance.connection(DELIVERY, str(attempt["dcid"]), stated[0].time)
+    is_stated = verdict != "unknown" and connection is not None and connection.view_of(stated[0].time, stated[0].key).is_stated
+    if connection is not None and not is_stated:
         # others name the connection
-        results.add("success" if verdict == "encrypted" else "failed")
-    if not results or (len(results) == 1 and verdict == theirs):
-        return
-    connection = appliance.connection(DELIVERY, str(attempt["dcid"]), records[0].time)
-    is_stated = verdict != "unknown" and connection is not None and connection.view_of(records[0].time, records[0].key).is_stated
-    if not is_stated:
-        for name in ("tls_version", "tls_cipher", "reason", "witness"):
+        stated += [TlsStated(*fact) for fact in connection.facts if fact[CODE] == "cef_tls"]
+    view = weighed(View(verdict, is_stated=is_stated), statement(stated))
+    if view.verdict != verdict:
+        for name in _OF_THE_VERDICT:
             attempt.pop(name, None)  # type: ignore[misc]
-        attempt["verdict"] = "unknown"
-    if len(results) > 1:
-        attempt["conflict"] = CONTRADICTION
-        return
-    if verdict != "unknown":
-        attempt["conflict"] = f"text: {verdict}, cef: {theirs}"
-    if not is_stated:
-        _tell_stated(attempt, next(record for record in records if record.tls_out_result), theirs)
+        attempt.update(_said(stated_summary(view)))
+    elif view.conflict:
+        attempt["conflict"] = view.conflict
 
 
 def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: str | None) -> DeliveryRecord:
@@ -294,32 +291,10 @@ def _stated(appliance: Appliance, cef: Consolidated, dcid: str | None, outcome: 
     if cef.time is not None:
         attempt["time"] = appliance.stamp(cef.time)
     connection = None if dcid is None else appliance.connection(DELIVERY, dcid, cef.time)
-    results = results_stated(*stated_of(DELIVERY, cef))
-    witness: list[str] | None = None
     if connection is not None:
         attempt.update(connection.told_of(cef.time, cef.key if outcome == "done" else None, _said)[1])
-        witness = attempt.pop("witness", None)
-    elif len(results) != 1:
-        attempt["verdict"] = "unknown"
-        if results:
-            attempt["conflict"] = CONTRADICTION
     else:
-        _tell_stated(attempt, cef, "encrypted" if "success" in results else "cleartext" if outcome == "done" else "failed")
-        witness = attempt.pop("witness", None)
+        view = weighed(View("unknown"), statement([stated_of(DELIVERY, cef)]), passed=outcome == "done")
+        attempt.update(_said(stated_summary(view)))
     _tell_domain(attempt, {domain_of(address) for address in addresses_of(cef.recipient)})
-    if witness:
-        attempt["witness"] = witness
     return attempt
-
-
-def _tell_stated(attempt: DeliveryRecord, cef: Consolidated, verdict: str) -> None:
-    """Add a verdict that a consolidated event states, and what goes with it."""
-    attempt["verdict"] = verdict
-    if verdict != "encrypted":
-        attempt["reason"] = "TLS failed"
-    else:
-        if cef.tls_out_version:
-            attempt["tls_version"] = cef.tls_out_version
-        if cef.tls_out_cipher:
-            attempt["tls_cipher"] = cef.tls_out_cipher
-    attempt["witness"] = ["cef"]

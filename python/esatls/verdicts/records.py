@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from esatls.lines.clock import Time
-    from esatls.verdicts.connection import Connection, View
+    from esatls.verdicts.connection import Connection
     from esatls.verdicts.contradictions import Contradictions
     from esatls.verdicts.facts import Ref
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
+    from esatls.verdicts.weighing import View
 
 OF_THE_PEER = ("peer_ip", "peer_host", "peer_port", "interface", "interface_ip", "hat_action", "sender_group", "country")
 OF_TLS = ("tls_peer_cn", "tls_domain")
