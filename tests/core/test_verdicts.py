@@ -400,6 +400,14 @@ def test_circle_of_parents() -> None:
     assert [record["received"] for record in log(*lines)[1]] == ["unknown"] * 3
 
 
+def test_circle_with_a_connection() -> None:
+    """One that came over a connection has its verdict from there, and the others have theirs from it, whichever is judged first."""
+    made = ["2 MID 1 rewritten to MID 2 by x", "2 MID 2 rewritten to MID 3 by x", "2 MID 3 rewritten to MID 1 by x"]
+    for mid in (1, 2, 3):
+        found = log(IN, TLS_IN, *made, f"2 MID {mid} ICID 5 From: <ann@example.net>")[1]
+        assert [(record["received"], record.get("received_from_mid")) for record in found] == [("encrypted", None if one == mid else mid) for one in (1, 2, 3)]
+
+
 # section 5: delivered
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.extraction.fact_types import DELIVERY, MESSAGES, RECEIVING
 from esatls.lines.clock import parse_rfc3339
-from esatls.verdicts.appliance import in_order
+from esatls.verdicts.appliance import came_over, in_order
 from esatls.verdicts.records import appliances_of, message_record
 
 if TYPE_CHECKING:
@@ -83,11 +83,9 @@ def families(matches: Sequence[Member]) -> list[list[Member]]:
 def _member(appliance: Appliance, message: Message, role: str) -> Member:
     record = message_record(appliance, message)
     member = Member(appliance, message, record, role)
-    if "icid" in record:
-        begin = message.start or message.mention or next(iter(message.records), None)
-        time = None if begin is None else begin.time
-        key = str(record["icid"])
-        member.passages.append(Passage(RECEIVING, key, time, appliance.connection(RECEIVING, key, time)))
+    icid, time = came_over(message)
+    if icid is not None:
+        member.passages.append(Passage(RECEIVING, icid, time, appliance.connection(RECEIVING, icid, time)))
     for attempt in record["deliveries"]:
         time = parse_rfc3339(attempt["time"]) if "time" in attempt else None
         key = str(attempt.get("dcid", ""))

@@ -265,16 +265,15 @@ class Appliance:
         """Return the receiving verdict of one message, and the fields that come with it; `is_last` if it will probably not be asked for again."""
         received = message.received
         if received is None:
-            if message.origin is not None:
-                # the oldest first, without recursion: a chain of rewrites may be long
-                chain, seen = list[Message](), {id(message)}
-                parent = self.parent(message)
-                while parent is not None and parent.received is None and id(parent) not in seen:
-                    chain.append(parent)
-                    seen.add(id(parent))
-                    parent = self.parent(parent)
-                for one in reversed(chain):
-                    one.received = self._receive(one)
+            # the oldest first, without recursion: a chain of rewrites may be long
+            chain, seen = list[Message](), {id(message)}
+            parent = self._inherits_from(message)
+            while parent is not None and parent.received is None and id(parent) not in seen:
+                chain.append(parent)
+                seen.add(id(parent))
+                parent = self._inherits_from(parent)
+            for one in reversed(chain):
+                one.received = self._receive(one)
             received = self._receive(message)
             if not is_last or message.origin is not None:
                 message.received = received
@@ -287,6 +286,10 @@ class Appliance:
             return None
         parent = (self._quarantined(origin.parent_mid, origin.time) if origin.code == "released" else None) or self.message(origin.parent_mid, origin.time)
         return None if parent is None or parent.made_after(origin.time) else parent
+
+    def _inherits_from(self, message: Message) -> Message | None:
+        """Return the message that this one has its verdict from: none if it came over a connection itself."""
+        return None if message.origin is None or came_over(message)[0] is not None else self.parent(message)
 
     def _quarantined(self, mid: str, time: Time | None) -> Message | None:
         """Return the latest message with this id, up to a time, that was in a quarantine."""
@@ -309,12 +312,8 @@ class Appliance:
         found: MessageRecord = {}
         verdict = "unknown"
         begun, origin = message.begun, message.origin
-        if begun is not None and begun[_ICID] != "0" and begun[_ICID] is not None:
-            icid, time = begun[_ICID], begun[TIME]
-        else:
-            icid, time = _named(message)
-        if icid is not None and (origin is None or origin.code != "released"):
-            # the connection over which a quarantine returns a message says nothing about how it arrived
+        icid, time = came_over(message)
+        if icid is not None:
             found["icid"] = int(icid)
             verdict = self._over(icid, time, message.mid, found)
         elif origin is not None and origin.code in INTERNAL:
@@ -324,7 +323,7 @@ class Appliance:
         elif begun is not None and self._is_own(MessageStarted(*begun), message):
             verdict = "internal"
         if message.records:
-            is_stated = verdict != "unknown" and (icid is None or "icid" not in found or self._is_stated(icid, time, message.mid))
+            is_stated = verdict != "unknown" and (icid is None or self._is_stated(icid, time, message.mid))
             verdict = _received_by_records(verdict, message, found, is_stated=is_stated)
         if message.flow is not None:
             found["mail_flow"] = MAIL_FLOW[message.flow]
@@ -387,10 +386,16 @@ def _forget_verdict(found: MessageRecord) -> None:
         found.pop(name, None)  # type: ignore[misc]
 
 
-def _named(message: Message) -> tuple[str | None, Time | None]:
-    """Return the ICID that a line other than the start of a message names, and the time of that line; None if none does."""
-    known: MessageSender | MessageRecipient | Consolidated | None = message.mention if message.begun is None or message.begun[_ICID] == "0" else None
-    if (known is None or known.icid is None or known.icid == "0") and message.origin is None:
+def came_over(message: Message) -> tuple[str | None, Time | None]:
+    """Return the ICID that a message came over, and the time of the line that names it; None if none does."""
+    begun, origin = message.begun, message.origin
+    if origin is not None and origin.code == "released":
+        # the connection over which a quarantine returns a message says nothing about how it arrived
+        return None, None
+    if begun is not None and begun[_ICID] not in (None, "0"):
+        return begun[_ICID], begun[TIME]
+    known: MessageSender | MessageRecipient | Consolidated | None = message.mention
+    if (known is None or known.icid is None or known.icid == "0") and origin is None:
         # the event of a message that was made from another one is written long after its content came in
         known = next((record for record in message.records if record.icid is not None), None)
     return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
