@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from esatls.extraction.kinds import MAIL_FLOW
-from esatls.verdicts.connection import sort_of_reason
+from esatls.verdicts.error_words import sort_of_reason
 from esatls.verdicts.inheritance import sort_of_agent
 from esatls.verdicts.message import sort_of_end
 

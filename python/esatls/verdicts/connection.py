@@ -7,7 +7,6 @@ connection and its message means none. What the log does not show is `unknown`, 
 from __future__ import annotations
 
 import math
-import re
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -35,6 +34,7 @@ from esatls.extraction.fact_types import (
 )
 from esatls.extraction.kinds import MAIL_FLOW
 from esatls.verdicts import lives
+from esatls.verdicts.error_words import SOCKET, of_handshake, words_of
 from esatls.verdicts.facts import LONG_AGO, bears_witness, earlier, order, passes
 from esatls.verdicts.weighing import View, results_of, stated_by, stated_of, statement, weighed
 
@@ -59,27 +59,6 @@ _ONE_MESSAGE = 2
 """The number of facts that name most connections of a single message: its delivery begins, and is done."""
 _ALWAYS: Time = float("-inf")
 _BEFORE, _SAME_SECOND, _AFTER = -1, 0, 1
-
-_SOCKET = re.compile(r"\[Errno \d+\]|reset by peer|\bEOF\b|broken pipe|end of file", re.ASCII | re.IGNORECASE)
-"""The words for a broken socket: whatever they ended, nothing goes on after them."""
-_HANDSHAKE = re.compile(r"\s*(?:\[Errno 0\]|\(?(?:\d{1,20}, )?['\"]?error:[0-9A-F]{6,16}\b|SSL)", re.ASCII | re.IGNORECASE)
-"""How OpenSSL's words in a connection error begin; with [Errno 0] it says that the other side left during the handshake."""
-_REPLY = re.compile(r"\s*[245]\d\d(?=[\s'\"-]|$)|unexpected SMTP response", re.ASCII | re.IGNORECASE)
-"""How an SMTP reply begins: it is not about TLS, whatever the other side quotes in it."""
-_BEFORE_HANDSHAKE = re.compile(
-    r"refused|unreachable|no route|timed? ?out|\[Errno (?:51|60|61|64|65|101|110|111|113)\]|(?:^|[\s('\"])[245](?:\d\d(?=[\s'\"-]|$)|\.\d{1,3}\.\d)",
-    re.ASCII | re.IGNORECASE,
-)
-"""A refusal, a timeout, or an SMTP reply: these are not about TLS."""
-
-
-def sort_of_reason(text: str) -> tuple[bool, ...]:
-    """Return all that verdicts look for in the words of a failure: texts for which it is the same lead to the same verdict."""
-    return (
-        *(bool(words.search(text)) for words in (_SOCKET, _BEFORE_HANDSHAKE)),
-        *(bool(words.match(text)) for words in (_HANDSHAKE, _REPLY)),
-    )
-
 
 Summary = tuple[
     str, Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[str], Optional[list[str]]
@@ -139,7 +118,7 @@ class Rest:
             if one.code in ATTEMPTS:
                 self.attempt = self.attempt or one
                 self.required |= one.code == "tls_required"
-                if one.code == "tls_failed" and _SOCKET.search(one.tls_reason or ""):
+                if one.code == "tls_failed" and SOCKET.search(one.tls_reason or ""):
                     self.late_socket = one
             elif one.code == UNVERIFIED:
                 self.unverified = self.unverified or one
@@ -313,7 +292,7 @@ class Connection:
             if came == _BEFORE:
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
             if came == _SAME_SECOND and self.opened is not None and not is_read:
-                if _SOCKET.search(attempt.tls_reason or "") and self.up is None:
+                if SOCKET.search(attempt.tls_reason or "") and self.up is None:
                     return View("unknown", reason=attempt.tls_reason)
                 return View("cleartext", reason=attempt.tls_reason, is_stated=True)
         if is_read:
@@ -371,7 +350,7 @@ class Connection:
             return self.up
         if rest.error is not None:
             # if the log does not show the opening, the error may have come anywhere in the connection
-            broken = View("unknown", reason=_words_of(rest.error)) if self.opened is None else _broken(rest.error)
+            broken = View("unknown", reason=words_of(rest.error)) if self.opened is None else of_handshake(rest.error)
             if broken.verdict != "unused" or rest.other is None:
                 return broken
         if rest.reads:
@@ -547,24 +526,6 @@ def _together(views: list[View], *, is_up: bool) -> View:
     if is_up or "cleartext" in verdicts:
         return View("mixed", encrypted.tls_version, encrypted.tls_cipher, other.reason, conflict, is_stated=True)
     return View("unknown", reason=other.reason, conflict=conflict)
-
-
-def _words_of(error: BrokenConnection) -> str:
-    """Return what a connection error says, as a reason."""
-    reason, details = error.tls_reason, error.error_details
-    return f"{reason} ({details})" if reason and details else reason or details or "connection error"
-
-
-def _broken(error: BrokenConnection) -> View:
-    """Return the answer for a connection error in the place of the handshake, by its words."""
-    reason, details, words = error.tls_reason, error.error_details, _words_of(error)
-    if _REPLY.match(details or "") or _REPLY.match(reason or ""):
-        return View("unused", reason=words)
-    if any(_HANDSHAKE.match(text or "") for text in (details, reason)):
-        return View("failed", reason=f"possibly: {words}")
-    if any(_BEFORE_HANDSHAKE.search(text or "") for text in (details, reason)):
-        return View("unused", reason=words)
-    return View("unknown", reason=words)
 
 
 def witnesses(facts: Iterable[Fact]) -> list[str]:
