@@ -183,6 +183,34 @@ def test_the_copy_of_a_pipe_is_closed_and_goes(tmp_path: pathlib.Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_each_attempt_has_its_own_lines(tmp_path: pathlib.Path) -> None:
+    """A line is shown with the attempt that it is about, among several over one connection or over none."""
+    found = log(
+        tmp_path,
+        "MID 10 ICID 1 RID 0 To: <b@example.com>",
+        "MID 10 ICID 1 RID 1 To: <c@example.com>",
+        "Delayed: DCID 0 MID 10 to RID 0 - 4.1.2 - Bad destination host",
+        "Delayed: DCID 0 MID 10 to RID 0 - 4.1.2 - Bad destination host",
+        "New SMTP DCID 5 interface 192.0.2.10 address 192.0.2.25 port 25",
+        "Delivery start DCID 5 MID 10 to RID [0, 1]",
+        "Delayed: DCID 5 MID 10 to RID 0 - 4.7.1 - try later",
+        "Delayed: DCID 5 MID 10 to RID 1 - 4.7.1 - try later",
+        "Delivery start DCID 5 MID 10 to RID [0, 1]",
+        "Message done DCID 5 MID 10 to RID [0]",
+        "Delayed: DCID 5 MID 10 to RID 1 - 4.7.1 - try later",
+        "MID 10 RID [0] Response '2.0.0 Ok'",
+    )
+    hops = traced("10", str(found))[0]["messages"][0]["hops"]
+    assert [(hop.get("outcome"), hop.get("rid"), [number for number, _ in places(hop)]) for hop in hops[1:]] == [
+        (None, None, [1, 2]),
+        ("delayed", [0], [3]),
+        ("delayed", [0], [4]),
+        ("delayed", [0, 1], [5, 6, 7, 8]),
+        ("done", [0], [9, 10, 12]),
+        ("delayed", [1], [11]),
+    ]
+
+
 def test_ids_that_were_used_again(tmp_path: pathlib.Path) -> None:
     """Of a connection whose id was used again, and of another appliance with the same ids, no line is shown."""
     path = tmp_path / "mail.log"

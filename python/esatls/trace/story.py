@@ -79,11 +79,14 @@ def story(members: Sequence[Member], lines: Mapping[int, Sequence[Line]]) -> Sto
 
 
 def _message(member: Member, lines: Mapping[int, Sequence[Line]]) -> StoryMessage:
-    own = lines.get(id(member.message), ())
-    told: set[tuple[int, int]] = set()
+    passages = [passage for passage in member.passages if passage.attempt is not None]
+    rest: list[Line] = []
+    of_attempts: list[list[Line]] = [[] for _ in passages]
+    for line in lines.get(id(member.message), ()):
+        number = _attempt_of(line, passages)
+        (rest if number is None else of_attempts[number]).append(line)
     shown: set[int] = set()
-    deliveries = [_delivery(member, passage, own, lines, shown, told) for passage in member.passages if passage.attempt is not None]
-    rest = [line for line in own if line.place not in told]
+    deliveries = [_delivery(member, passage, mine, lines, shown) for passage, mine in zip(passages, of_attempts)]
     lineage = {fact for line in rest for fact in line.facts if fact[CODE] in MAKES and fact[KEY] == member.message.mid}
     inherits = not any(passage.side == RECEIVING for passage in member.passages)
     hops: list[Hop] = [_receiving(member, lines, lineage), {"hop": "message", "lines": _told(rest, lineage if inherits else ())}, *deliveries]
@@ -115,16 +118,14 @@ def _receiving(member: Member, lines: Mapping[int, Sequence[Line]], lineage: Col
     return cast("Hop", hop)
 
 
-def _delivery(member: Member, passage: Passage, own: Sequence[Line], lines: Mapping[int, Sequence[Line]], shown: set[int], told: set[tuple[int, int]]) -> Hop:
-    """Return one attempt. A connection's lines are shown only with its first attempt (`shown`); the message's lines shown here are added to `told`."""
+def _delivery(member: Member, passage: Passage, mine: Sequence[Line], lines: Mapping[int, Sequence[Line]], shown: set[int]) -> Hop:
+    """Return one attempt, with the lines of the message about it (`mine`). A connection's lines are shown only with its first attempt (`shown`)."""
     attempt: Mapping[str, Any] = passage.attempt or {}
     hop: dict[str, Any] = {"hop": "delivery", **attempt}
     recipients = member.record.get("recipients", [])
     rids = sorted({rid for one in member.record["deliveries"] for rid in one["rid"]})
     if len(rids) == len(recipients):
         hop["recipients"] = [address for rid, address in zip(rids, recipients) if rid in attempt["rid"]]
-    mine = [line for line in own if line.place not in told and _is_of(line, attempt)]
-    told.update(line.place for line in mine)
     if passage.connection is None:
         hop["why"] = "the log does not name the connection" if attempt["verdict"] == "unknown" else "stated by a consolidated event"
         hop["lines"] = _told(mine, [fact for line in mine for fact in line.facts if fact[CODE] == "cef"])
@@ -141,12 +142,30 @@ def _about(lines: Sequence[Line], mid: str, decides: frozenset[Fact]) -> list[Li
     return [line for line in lines if line.event.get("mid") in (None, int(mid)) or not decides.isdisjoint(line.facts)]
 
 
+def _attempt_of(line: Line, attempts: Sequence[Passage]) -> int | None:
+    """Return the number of the attempt that a line of a message is about; None if it is about none.
+
+    Of several, a line that says how one ended is about the last one until then, and any other line about the next one.
+    """
+    time = line.time or 0
+    fitting = [(one.time or 0, number) for number, one in enumerate(attempts) if _is_of(line, one.attempt or {})]
+    if _outcome(line):
+        return max((number for when, number in fitting if when <= time), default=fitting[0][1] if fitting else None)
+    return min((number for when, number in fitting if when >= time), default=fitting[-1][1] if fitting else None)
+
+
 def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
-    """Tell whether a line of a message is about this attempt to deliver it."""
-    event = line.event
-    if "dcid" in event and event["dcid"] != 0:
-        return bool(event["dcid"] == attempt.get("dcid"))
-    return event["esa_event"].startswith("delivery_") and bool(event.get("rid")) and set(event["rid"]) <= set(attempt["rid"])
+    """Tell whether a line of a message may be about this attempt to deliver it."""
+    event, outcome = line.event, _outcome(line)
+    dcid = event.get("dcid")
+    if dcid and dcid != attempt.get("dcid"):
+        return False
+    return bool(dcid) if outcome is None else outcome == attempt.get("outcome") and set(event.get("rid", ())) <= set(attempt["rid"])
+
+
+def _outcome(line: Line) -> str | None:
+    """Return how an attempt ended that a line is about; None if it does not say that."""
+    return "done" if line.event["esa_event"] == "delivery_response" else line.event.get("delivery_outcome")
 
 
 def _why(connection: Connection, told: Mapping[str, Any], passage: Passage, mid: str) -> tuple[str, frozenset[Fact]]:
