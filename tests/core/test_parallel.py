@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,7 @@ from esatls.errors import EsatlsError
 from esatls.extraction.event_stream import Events
 from esatls.extraction.stream import Counts
 from esatls.lines.sources import Source
-from esatls.parallel.processes import can_fork, receive, workers
+from esatls.parallel.processes import can_fork, receive, send, workers
 from esatls.reading import prepare
 
 if TYPE_CHECKING:
@@ -95,4 +97,26 @@ def test_what_a_process_lacks_is_told_by_the_first(error: Exception, told: str, 
 
     with pytest.raises(EsatlsError, match=f"^{told}$"), workers(1, work) as (pipe,):
         receive(pipe.reading)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not can_fork(), reason="needs fork")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_a_new_process(number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """A process that gets a signal before it has begun does not do what the first one does then: remove the output, and end the others."""
+    fork = os.fork
+
+    def fork_with_signal() -> int:
+        process = fork()
+        if process == 0:
+            os.kill(os.getpid(), number)
+        return process
+
+    monkeypatch.setattr(os, "fork", fork_with_signal)
+    before = signal.signal(number, lambda *_: os.write(2, b"as the first"))
+    try:
+        with contextlib.suppress(EsatlsError), workers(1, lambda _, out, __: send(out, 1)) as (pipe,):
+            receive(pipe.reading)
+    finally:
+        signal.signal(number, before)
     assert capfd.readouterr() == ("", "")

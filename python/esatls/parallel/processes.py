@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Callable, NamedTuple
 from esatls.errors import ANTICIPATED, EsatlsError, in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 _CELLS = 512
@@ -88,14 +88,19 @@ def workers(jobs: int, work: Callable[[int, IO[bytes], IO[bytes]], None]) -> Ite
     try:
         for job in range(jobs):
             up, down = os.pipe(), os.pipe()
-            child = os.fork()
-            if child == 0:
-                os.close(up[0])
-                os.close(down[1])
-                _child(job, work, up[1], down[0])
+            # a signal must not end a new process as if it were this one, which has an output to remove
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+            try:
+                child = os.fork()
+                if child == 0:
+                    os.close(up[0])
+                    os.close(down[1])
+                    _child(job, work, up[1], down[0], before)
+                children.append(child)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(up[1])
             os.close(down[0])
-            children.append(child)
             pipes.append(Pipe(os.fdopen(up[0], "rb"), os.fdopen(down[1], "wb")))
         yield pipes
     finally:
@@ -118,12 +123,14 @@ class Pipe(NamedTuple):
     writing: IO[bytes]
 
 
-def _child(job: int, work: Callable[[int, IO[bytes], IO[bytes]], None], writing: int, reading: int) -> None:
-    """Do the work of one process, and end it."""
+def _child(job: int, work: Callable[[int, IO[bytes], IO[bytes]], None], writing: int, reading: int, signals: Iterable[int]) -> None:
+    """Do the work of one process, and end it; `signals` are blocked in it as they are in its parent."""
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # the first process gets it too, and ends this one
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         with os.fdopen(writing, "wb", buffering=1 << 20) as out, os.fdopen(reading, "rb") as told:
             try:
                 work(job, out, told)
