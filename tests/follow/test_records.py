@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from datetime import datetime, timezone
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from esatls.extraction.blocks import BlockStream
 from esatls.extraction.probe import clock_of, probe
 from esatls.follow.held import HOLD, LINGER, Limits
 from esatls.follow.held_json import freeze, thaw
+from esatls.follow.run import Follower, FollowOptions
 from esatls.lines.clock import Clock
 from esatls.lines.sources import Reader, Source
 from esatls.output.json_lines import dumps
@@ -333,23 +335,46 @@ def test_finished_into_a_quarantine(begun: tuple[tuple[int, str], ...]) -> None:
     assert (len(again.told), again.held.late) == (told, 1)
 
 
+def at_once(log: Path, data: bytes) -> list[str]:
+    """Add to a log, and follow it to its end, each time from where the last run ended; return all records so far."""
+    with log.open("ab") as file:
+        file.write(data)
+    output = f"{log}.jsonl"
+    follower = Follower(FollowOptions(str(log), output, f"{output}.checkpoint", once=True), lambda _: True, lambda _: None)
+    while follower.step():
+        pass
+    follower.finish()
+    follower.save()
+    follower.close()
+    assert follower.held.unfinished() == 0
+    return Path(output).read_text(encoding="utf-8").splitlines()
+
+
 @pytest.mark.parametrize("days", [2, 20])
-def test_goes_on_after_the_end(days: int) -> None:
+def test_goes_on_after_the_end(tmp_path: Path, days: int) -> None:
     """What was unfinished when the input ended is written again once it is finished, also days later, and not before."""
     held = ((2, 'MID 14 quarantined to "Policy" (message filter:big)'),) if days > 2 else ()
     hours = [hours_on(*other(0), hour=hour) for hour in range(1, days * 24)]
     lines = [*stamped(*RECEIVED, *held, (3, "ICID 5 close")), *hours, *(hours_on(seconds, text, hour=days * 24) for seconds, text in DELIVERED)]
-    told: list[str] = []
-    run = Run()
     for start, end in zip([0, 6, 20, 40], [6, 20, 40, len(lines)]):
-        state = json.loads(json.dumps([freeze(run.held), run.stream.state()]))
-        run = Run()
-        run.stream.restore(state[1])
-        thaw(run.held, state[0])
-        told += run.read(lines[start:end]).end().told
-        assert run.held.unfinished() == 0
+        told = at_once(tmp_path / "mail.log", encoded(lines[start:end]))
     assert told[1:] == whole(lines)
     assert [json.loads(line)["delivered"] for line in told] == ["none", "encrypted"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ends_anywhere(tmp_path: Path, name: str) -> None:
+    """Wherever a run to the end of the log falls, between two lines of a message or within one: what it wrote too early comes again, and nothing twice."""
+    lines = scenario(name)
+    data, rng = encoded(lines), random.Random(name)
+    cuts = [0, *sorted(rng.sample(range(1, len(data)), 3)), len(data)]
+    for start, end in zip(cuts, cuts[1:]):
+        told = at_once(tmp_path / "mail.log", data[start:end])
+    expected = whole(lines)
+    assert len({*told}) == len(told)
+    assert {*expected} <= {*told}
+    latest = {json.loads(line)["mid"]: line for line in told}
+    assert {latest[json.loads(line)["mid"]] for line in expected} <= {*expected}
 
 
 def hours_on(seconds: int, text: str, *, hour: int) -> str:

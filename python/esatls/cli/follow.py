@@ -121,7 +121,7 @@ def follow(
         rest = f", {waiting} incomplete" if waiting else ""
         many = sum(one.ids for one in held.contradictions.found())
         mixed = f", {many:,} contradictory ids" if many else ""
-        written = f"{held.emitted:,} messages written, {held.unfinished():,} unfinished, {held.late:,} late lines"
+        written = f"{follower.written:,} messages written, {held.unfinished():,} unfinished, {held.late:,} late lines"
         click.echo(f"{follower.stream.counts}{rest}; {written}{mixed}", err=True)
     if follower.stopped:
         import signal

@@ -81,7 +81,6 @@ class Held:
         self.limits = limits or Limits()
         self.clock = LogClock()
         self.hosts: dict[str, OpenHost] = {}
-        self.emitted = 0
         self.serials: dict[str, set[str]] = {}
         """By host: the serial numbers of its consolidated events. Once there are several, each is a separate appliance."""
         self.late = 0
@@ -192,25 +191,20 @@ class Held:
         return self.clock.now + self._ahead
 
     def end(self) -> None:
-        """Emit all open messages as they are. They stay open: another run may go on with the log."""
-        for name in ("late", "settling"):
+        """Emit all open messages as they are."""
+        for name in ("late", "settling", "open", "parked"):
             queue = self.queues[name]
             while queue:
                 host, _, key = next(iter(queue))
                 self._message_due(name, host, key, forced=True)
-        for host, key in self._not_emitted("open", "parked"):
-            self._emit(host, key)
         for host, held in self.hosts.items():
             for side, connections in enumerate(held.connections):
                 for key, item in connections.items():
                     self._look_at(host, side, key, item)
 
-    def _not_emitted(self, *names: str) -> list[tuple[str, str]]:
-        return [(host, key) for name in names for host, _, key in self.queues[name] if not self.hosts[host].messages[key].emitted]
-
     def unfinished(self) -> int:
         """Return how many messages wait for their record to be emitted."""
-        return len(self._not_emitted("settling", "open", "parked"))
+        return sum(len(self.queues[name]) for name in ("settling", "open", "parked"))
 
     # facts
 
@@ -378,8 +372,7 @@ class Held:
                 self._emit(host, key)
                 self._remember(host, key, item)
         elif name in ("open", "parked"):
-            if not item.emitted:
-                self._emit(host, key)
+            self._emit(host, key)
             self._remember(host, key, item)
         elif item.behind is not None and self.clock.behind(host, min(fact[TIME] for fact in item.facts)) < item.behind:
             # it was not late: the appliance's clock was set
@@ -441,7 +434,6 @@ class Held:
         item = held.messages[key]
         appliance = self._judged(host, key)
         for record in self._records(appliance, key):
-            self.emitted += 1
             self.emit(record)
         self.contradictions.look(appliance)
         item.emitted = "unfinished" if item.ended is None else "finished"

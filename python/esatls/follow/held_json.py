@@ -46,7 +46,7 @@ def freeze(held: Held) -> dict[str, Any]:
             items += [_freeze(held, "", 0, host, side, key) for key, item in connections.items() if not item.queue]
         items += [_freeze(held, "", 0, host, MESSAGES, key) for key, message in found.messages.items() if not message.queue]
     serials = {host: sorted(found) for host, found in held.serials.items()}
-    return {"shapes": _SHAPES, "clock": held.clock.state(), "serials": serials, "emitted": held.emitted, "late": held.late, "items": items}
+    return {"shapes": _SHAPES, "clock": held.clock.state(), "serials": serials, "late": held.late, "items": items}
 
 
 def _freeze(held: Held, queue: str, due: Time, host: str, kind: int, key: str) -> list[Any]:
@@ -76,7 +76,7 @@ def thaw(held: Held, frozen: dict[str, Any]) -> None:
     """
     reader = _Reader(frozen["shapes"])
     held.clock.restore(frozen["clock"])
-    held.emitted, held.late = int(frozen["emitted"]), int(frozen["late"])
+    held.late = int(frozen["late"])
     held.serials = {str(host): set(map(str, found)) for host, found in frozen["serials"].items()}
     for queue, due, host, kind, key, facts, more, marks in frozen["items"]:
         if not (isinstance(host, str) and isinstance(key, str) and _ID.fullmatch(key)) or kind not in (0, 1, 2):

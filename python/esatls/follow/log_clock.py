@@ -82,7 +82,7 @@ class LogClock:
 
     def state(self) -> dict[str, Any]:
         """Return the whole state, for a checkpoint."""
-        return {"now": self.now, "stamp": self.stamp, "started": self.started, "shifts": self.shifts}
+        return {"now": self.now, "stamp": self.stamp, "started": self.started, "shifts": {host: [*shift] for host, shift in self.shifts.items()}}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore what `state` returned. Raises `ValueError`, `TypeError` or `LookupError` if it is not valid."""

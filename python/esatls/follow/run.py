@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import os
 import signal
 import stat
@@ -74,7 +76,13 @@ class Follower:
         self.stream = FollowedStream(self.held, clock, options.host, zone_known=options.zone is not None, year=options.year)
         self.lines = Lines(self.stream)
         self.lines.at_start = True
+        self.written = 0
+        """How many records have been written, by all runs."""
         self._records: list[bytes] = []
+        self._early: set[str] = set()
+        """Digests of the records that were written only because the input ended: they are written again only if they have changed."""
+        self._left: dict[str, Any] | None = None
+        """Once the input has ended: the state before that, from which the next run goes on."""
         self._quiet: float | None = None
         """Seconds for which there has been nothing to read; None while there is something."""
         self._changed = False
@@ -147,7 +155,14 @@ class Follower:
         signal.signal(number, signal.SIG_DFL)
 
     def finish(self) -> None:
-        """End the input: write all unfinished messages as they are."""
+        """End the input: write all unfinished messages as they are.
+
+        The next run goes on from before this end, as if there had been none.
+        """
+        if isinstance(self.input, Pipe):
+            self.lines.end_of_file()
+        self._left = self._state()
+        self._left["early"] = []
         if isinstance(self.input, Tail):
             if self.input.current is None:
                 self.warn(f"{self.options.file}: nothing to read")
@@ -158,7 +173,6 @@ class Follower:
             self.warn(f"{Source(self.options.file).name}: {UNRECOGNIZED}")
             self.failed = True
         self.held.end()
-        self._changed = True
         self._write()
 
     def _wait(self) -> None:
@@ -167,10 +181,8 @@ class Follower:
             self._quiet = 0
         elif 0 < self.options.idle < self._quiet:
             # the stamp of the next line would do the same, before what the line says
-            before = self.held.emitted
             self.stream.end()
             self.held.pass_time(self._quiet - self.options.idle)
-            self._changed = self._changed or self.held.emitted != before
             self._write()
         if self._changed and time.monotonic() >= self._saved + min(self._pause, max(1.0, self._pause / 5)):
             self.save()
@@ -180,13 +192,23 @@ class Follower:
         self._quiet = (self._quiet or 0) + min(time.monotonic() - before_waiting, 2 * self.options.poll)
 
     def _emit(self, record: MessageRecord) -> None:
-        if self.wanted(record):
-            self._records.append(dumps(record) + b"\n")
+        if not self.wanted(record):
+            return
+        line = dumps(record) + b"\n"
+        if self._early or self._left is not None:
+            digest = hashlib.blake2b(line, digest_size=16).hexdigest()
+            if self._left is not None:
+                self._left["early"].append(digest)
+            if digest in self._early:
+                return
+        self._records.append(line)
 
     def _write(self) -> None:
         if self._records:
             self.sink.write(b"".join(self._records))
+            self.written += len(self._records)
             self._records.clear()
+            self._changed = True
         for one in self.held.contradictions.news():
             self.tell(str(one))
 
@@ -196,20 +218,23 @@ class Follower:
         """Write the checkpoint."""
         began = time.monotonic()
         if self.options.checkpoint is not None:
-            place = self.input.place(len(self.lines.rest))
-            body = {
-                "log": _identity(self.options.file),
-                "output": self.sink.state(),
-                "place": None if place is None else asdict(place),
-                "skipping": self.lines.skipping,
-                "at_start": self.lines.at_start,
-                "stream": self.stream.state(),
-                "held": freeze(self.held),
-            }
+            body = {"log": _identity(self.options.file), "output": self.sink.state(), "written": self.written, **(self._left or self._state())}
             checkpoint.save(self.options.checkpoint, body)
         self._saved = time.monotonic()
         self._pause = max(self.options.save_every, _LEAST_PAUSE * (self._saved - began))
         self._changed = False
+
+    def _state(self) -> dict[str, Any]:
+        """Return all that decides what is written next."""
+        place = self.input.place(len(self.lines.rest))
+        return {
+            "place": None if place is None else asdict(place),
+            "skipping": self.lines.skipping,
+            "at_start": self.lines.at_start,
+            "stream": copy.deepcopy(self.stream.state()),  # parts of it change with the next line
+            "held": freeze(self.held),
+            "early": sorted(self._early),
+        }
 
     def _resume(self, known: dict[str, Any] | None) -> Tail | Pipe:
         place = None
@@ -222,6 +247,8 @@ class Follower:
                 thaw(self.held, known["held"])
                 self.lines.skipping = bool(known["skipping"])
                 self.lines.at_start = bool(known["at_start"])
+                self.written = int(known.get("written", 0))
+                self._early = set(map(str, known.get("early", ())))
                 place = None if known["place"] is None else LogPosition.read(known["place"])
                 self.sink.resume(known["output"])
             except checkpoint.OtherVersionError as error:
