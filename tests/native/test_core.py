@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +24,8 @@ from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.match import START, front_of, match, specs_of
 from esatls.extraction.patterns import MATCHERS
 from esatls.lines.clock import Clock, zone
+from esatls.native.records import _Asked
+from esatls.native.told import Learned
 from esatls.output.json_lines import dumps, lines
 from esatls.verdicts import records
 from esatls.verdicts.contradictions import Contradictions
@@ -39,7 +42,7 @@ from tests.traffic import ENVELOPES, Line, generate, render
 
 if TYPE_CHECKING:
     import pathlib
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from esatls.extraction.fact_types import Fact
     from esatls.extraction.stream import Counts
@@ -628,3 +631,16 @@ def test_a_file_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: p
     known = native.NativeFacts(limit=1)
     with pytest.raises(OSError, match=f"^the temporary file for --memory, in {folder}: No such file or directory"):
         read(native.stream(known, Clock(latest=LATEST), None), [f"{STAMP}MID 1 ICID 1 From: <a@example.com>\n".encode() * 2])
+
+
+@pytest.mark.parametrize("ask", [lambda asked: asked.classes(0, []), lambda asked: asked.delivered(0)])
+def test_one_thread_asks_at_a_time(ask: Callable[[Any], object]) -> None:
+    """While one thread of the core is told something new, the others wait: two words would share a bit, and be one verdict."""
+    learned = Learned(dumps, 2)
+    asked = _Asked(native.NativeFacts(), "", learned, Contradictions())
+    thread = threading.Thread(target=ask, args=(asked,))
+    with learned.asking:
+        thread.start()
+        thread.join(0.1)
+        assert thread.is_alive()
+    thread.join()

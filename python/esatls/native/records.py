@@ -114,7 +114,8 @@ class _Asked(Known):
 
     def classes(self, code: int, values: list[bytes | None]) -> tuple[int, int, int] | None:
         """Return what a fact means to the parts of records."""
-        return self.learned.classes(CODES[code], [None if value is None else to_text(value) for value in values])
+        with self.learned.asking:
+            return self.learned.classes(CODES[code], [None if value is None else to_text(value) for value in values])
 
     def is_own(self, sender: bytes | None) -> bool:
         """Tell whether the appliance itself created a message from this sender that came over no connection."""
@@ -130,7 +131,8 @@ class _Asked(Known):
 
     def delivered(self, done: int) -> bytes:
         """Return how the deliveries begin in a record, from the verdicts of the completed ones."""
-        verdicts = {word for word, bit in self.learned.marks.items() if bit & done}
+        with self.learned.asking:
+            verdicts = {word for word, bit in self.learned.marks.items() if bit & done}
         return f'"delivered":"{of_deliveries(verdicts)}","deliveries":['.encode()
 
     def tries(self, mid: int, shape: list[int]) -> list[tuple[int, int, list[int]]] | None:
