@@ -9,13 +9,13 @@ from esatls.extraction.ciphers import is_deprecated
 from esatls.report.bars import Bars, over_tls, with_version
 from esatls.report.build import percent
 from esatls.report.html import Column, Markup, listing, share, tag, together
-from esatls.report.notes import DIRECTIONS, MOST_NAMED, TITLES, examples, in_percentages, times_of, whole
+from esatls.report.notes import DIRECTIONS, MOST_NAMED, TITLES, counted_by, examples, in_percentages, times_of, whole
 from esatls.report.reasons import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from esatls.report.report_types import IssueName, PartnerDay, Report
+    from esatls.report.report_types import IssueName, IssueRow, PartnerDay, Report
 
     Row = Mapping[str, Any]
 
@@ -23,55 +23,36 @@ MOST_NAMES = 5
 """Names shown in one cell; the report as JSON has all."""
 
 
-def in_cleartext(report: Report) -> list[Markup]:
-    """Return the tables of organisations with mail in clear text, partners first."""
-    columns = [
-        Column("Partner"),
-        Column("Direction"),
-        Column("Messages in clear text", "number"),
-        Column("Of", "number"),
-        *map(Column, ("First", "Last", "Last over TLS", "Reasons", "Examples")),
-    ]
-
-    def cells(row: Row) -> list[str | int]:
-        issue = row["cleartext"]
-        return [
-            _named(row, report),
-            _way(row),
-            issue["messages"],
-            whole(row, "cleartext"),
-            *times_of(row, issue),
-            _lines(in_words(issue["reasons"], issue["messages"])),
-            _examples(issue, report),
-        ]
-
-    rows = [row for row in report["organisations"] if "cleartext" in row]
-    found = _both(rows, "cleartext", ("Partners in clear text", "Own domains in clear text"), columns, cells)
-    if not any(not row["own"] for row in rows):
-        found.insert(0, tag("p", "No mail with partners in clear text in this log.", class_="more"))
+def issues(report: Report, issue: IssueName) -> list[Markup]:
+    """Return the tables of organisations with an issue, partners first; no table if there are none."""
+    what = counted_by(issue)
+    partners, own, reasons = TITLES[issue]
+    label = "Messages in clear text" if issue == "cleartext" else "Connections"
+    columns = [Column("Partner"), Column("Direction"), Column(label, "number"), Column("Of", "number")]
+    columns += map(Column, ("First", "Last", "Last over TLS", reasons, "Examples"))
+    rows = [row for row in report["organisations"] if issue in row]
+    if issue != "cleartext":  # by which all are sorted
+        rows.sort(key=lambda row: (-row[issue][what], row["partner"], row["direction"]))
+    found: list[Markup] = []
+    for caption, is_own in ((partners, False), (own, True)):
+        cells = [_issue(row, row[issue], issue, report) for row in rows if row["own"] == is_own]
+        if cells:
+            # links to clear text lead to its section, all others to the first table of their list
+            found.append(listing(caption, columns, cells, "issue", issue if issue != "cleartext" and not found else None))
     return found
 
 
-def issues(report: Report, issue: IssueName) -> list[Markup]:
-    """Return the tables of organisations with deprecated protocols, weak ciphers or failures, partners first; no table if there are none."""
-    partners, own, what = TITLES[issue]
-    counted = [Column("Connections", "number"), Column("Of", "number")]
-    columns = [Column("Partner"), Column("Direction"), *counted, *map(Column, ("First", "Last", "Last over TLS", what, "Examples"))]
-
-    def cells(row: Row) -> list[str | int]:
-        told = row[issue]
-        return [
-            _named(row, report),
-            _way(row),
-            told["connections"],
-            whole(row, issue),
-            *times_of(row, told),
-            _lines(in_words(told["reasons"], told["connections"])),
-            _examples(told, report),
-        ]
-
-    rows = sorted((row for row in report["organisations"] if issue in row), key=lambda row: (-row[issue]["connections"], row["partner"], row["direction"]))
-    return _both(rows, issue, (partners, own), columns, cells)
+def _issue(row: Row, told: IssueRow, issue: IssueName, report: Report) -> list[str | int]:
+    count = told[counted_by(issue)]
+    return [
+        _name(row["partner"], row["names"] if len(report["organisations"]) <= MOST_NAMED else ()),
+        "in" if row["direction"] == "receiving" else "out",
+        count,
+        whole(row, issue),
+        *times_of(row, told),
+        _lines(in_words(told["reasons"], count)),
+        _examples(told, report),
+    ]
 
 
 def all_partners(report: Report) -> list[Markup]:
@@ -127,17 +108,6 @@ def _connections_with(partner: str, sides: Mapping[str, Row], bars: Bars | None)
     return [together([partner]), sum(over.values()), together([*marks, _share(over)]), over["failed"], *drawn, _protocols(versions, days, bars)]
 
 
-def _both(rows: Sequence[Row], anchor: str, captions: tuple[str, str], columns: Sequence[Column], cells: Callable[[Row], list[str | int]]) -> list[Markup]:
-    found: list[Markup] = []
-    for caption, own in zip(captions, (False, True)):
-        some = [cells(row) for row in rows if row["own"] == own]
-        if some:
-            # links to clear text lead to its section, all others to the first table of their list
-            name = anchor if anchor != "cleartext" and not found else None
-            found.append(listing(caption, columns, some, "issue", name))
-    return found
-
-
 def _name(partner: str, counted: Iterable[str]) -> Markup:
     """Return an organisation, and below it the names that were counted under it."""
     names = [name for name in counted if name != partner]
@@ -146,14 +116,6 @@ def _name(partner: str, counted: Iterable[str]) -> Markup:
     shown = names[:MOST_NAMES]
     left = len(names) - len(shown)
     return together([partner, tag("br"), tag("small", ", ".join(shown) + (f" and {left:,} more" if left else ""))])
-
-
-def _named(row: Row, report: Report) -> Markup:
-    return _name(row["partner"], row["names"] if len(report["organisations"]) <= MOST_NAMED else ())
-
-
-def _way(row: Row) -> str:
-    return "in" if row["direction"] == "receiving" else "out"
 
 
 def _share(counts: Mapping[str, int]) -> Markup:

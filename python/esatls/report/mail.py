@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from esatls.output import clipped, printable
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, GLANCE, TITLES, examples, minute, not_counted, whole, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, GLANCE, TITLES, counted_by, examples, minute, not_counted, whole, word
 from esatls.report.reasons import in_words
 from esatls.verdicts.words import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from esatls.report.notes import What
     from esatls.report.report_types import IssueName, Report
 
 WIDTH = 76
@@ -55,7 +54,6 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _wrapped(_nothing(report))
     for _, sentence in found:
         yield from _wrapped(sentence, "* ", "  ")
-    yield from _list(report, "cleartext", "Partners in clear text")
     for issue, titles in TITLES.items():
         yield from _list(report, issue, titles[0])
     if told:
@@ -78,7 +76,7 @@ def _heading(text: str) -> list[str]:
 
 
 def _list(report: Report, issue: IssueName, title: str) -> Iterator[str]:
-    what: What = "messages" if issue == "cleartext" else "connections"
+    what = counted_by(issue)
     rows = [row for row in report["organisations"] if issue in row and not row["own"]]
     rows.sort(key=lambda row: (-row[issue][what], row["partner"], row["direction"]))
     if not rows:

@@ -91,11 +91,12 @@ GLANCE: tuple[tuple[str, Direction, What], ...] = (
 )
 """The shares that a report begins with: the title of each, and what it is about."""
 TITLES: dict[IssueName, tuple[str, str, str]] = {
+    "cleartext": ("Partners in clear text", "Own domains in clear text", "Reasons"),
     "deprecated": ("Partners with deprecated protocols", "Own domains with deprecated protocols", "Protocols"),
     "weak": ("Partners with weak ciphers", "Own domains with weak ciphers", "Ciphers"),
     "failed": ("Partners with which TLS failed", "Own domains with which TLS failed", "Reasons"),
 }
-"""Each issue of connections: the titles of the list of partners and of own domains, and what its reasons are."""
+"""Each issue: the titles of the list of partners and of own domains, and what its reasons are."""
 
 
 def word(count: int, many: str) -> str:
@@ -120,11 +121,16 @@ def examples(issue: Mapping[str, Any], report: Report) -> list[tuple[str, str]]:
     return found
 
 
+def counted_by(issue: IssueName) -> What:
+    """Return what an issue is counted in."""
+    return "messages" if issue == "cleartext" else "connections"
+
+
 def whole(row: Mapping[str, Any], issue: IssueName) -> int:
     """Return of how many messages or connections some had an issue: those that percentages count; only those over TLS have protocols and ciphers."""
     if issue in ("deprecated", "weak"):
         return sum(row["connections"][verdict] for verdict in OVER_TLS)
-    return in_percentages(row["messages" if issue == "cleartext" else "connections"])
+    return in_percentages(row[counted_by(issue)])
 
 
 def in_percentages(counts: Mapping[str, int]) -> int:

@@ -17,7 +17,7 @@ from esatls.report.charts import bar, over_time, stacked_bar, time_axis
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
 from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
-from esatls.report.lists import all_partners, in_cleartext, issues
+from esatls.report.lists import all_partners, issues
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, GLANCE, WHAT, not_counted, second, word
 from esatls.report.reasons import split_reason
 from esatls.verdicts.words import CONNECTION_VERDICTS, VERDICTS, WORDS, counted, uncounted
@@ -272,7 +272,10 @@ def _failures(report: Report) -> Markup:
 
 
 def _cleartext(report: Report) -> Markup:
-    return _section("cleartext", tag("p", report["notes"]["organisations"], class_="note"), *in_cleartext(report))
+    found = issues(report, "cleartext")
+    if not any("cleartext" in row and not row["own"] for row in report["organisations"]):
+        found.insert(0, tag("p", "No mail with partners in clear text in this log.", class_="more"))
+    return _section("cleartext", tag("p", report["notes"]["organisations"], class_="note"), *found)
 
 
 def _partners(report: Report) -> Markup:

@@ -10,7 +10,7 @@ from esatls.output import clipped, printable
 from esatls.report.bars import NOTE, Bars, over_tls
 from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.evidence import TITLE
-from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, WHAT, examples, second, times_of, whole, word
+from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, TITLES, WHAT, examples, second, times_of, whole, word
 from esatls.report.reasons import in_words, split_reason
 from esatls.report.sheet import MOST_ROWS, Cell, Sheet
 from esatls.verdicts.words import CONNECTION_VERDICTS, counted, uncounted
@@ -85,7 +85,7 @@ def _cleartext(sheet: Sheet, report: Report) -> None:
     bars = Bars.of(report["span"])
     if rows and bars:
         sheet.note(f"{NOTE} Each bar stands for {bars.dates()}.")
-    for title, own in (("Partners in clear text", False), ("Own domains in clear text", True)):
+    for title, own in zip(TITLES["cleartext"], (False, True)):
         cells: list[list[Cell]] = []
         for row in rows:
             if row["own"] == own:
