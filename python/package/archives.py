@@ -32,6 +32,14 @@ def version() -> str:
     return found.group(1)
 
 
+def write(output: Path, name: str, content: bytes) -> Path:
+    """Write a package to a folder, which is created if needed, and return its path."""
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / name
+    path.write_bytes(content)
+    return path
+
+
 def archive(files: dict[str, bytes], top: str, programs: Collection[str] = ()) -> bytes:
     """Return a gzip-compressed tar of the files below the folder `top`, the same bytes for the same files; `programs` are executable."""
     folders = {top}

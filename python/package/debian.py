@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import one_file
 import sbom
-from archives import EPOCH, ROOT, archive, compressed, version
+from archives import EPOCH, ROOT, archive, compressed, version, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,15 +90,12 @@ def contents() -> tuple[dict[str, bytes], int]:
 
 def build(output: Path) -> list[Path]:
     """Write the package to `output`."""
-    output.mkdir(parents=True, exist_ok=True)
     files, minor = contents()
     size = sum(-(-len(content) // 1024) for content in files.values())
     sums = "".join(f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}  {path}\n" for path, content in sorted(files.items()))
     control = {"control": _CONTROL.format(version=version(), maintainer=_MAINTAINER, size=size, minor=minor).encode(), "md5sums": sums.encode()}
     members = {"debian-binary": b"2.0\n", "control.tar.gz": archive(control, "."), "data.tar.gz": archive(files, ".", {PROGRAM})}
-    path = output / f"esatls_{version()}_all.deb"
-    path.write_bytes(b"!<arch>\n" + b"".join(_member(name, content) for name, content in members.items()))
-    return [path]
+    return [write(output, f"esatls_{version()}_all.deb", b"!<arch>\n" + b"".join(_member(name, content) for name, content in members.items()))]
 
 
 def _member(name: str, content: bytes) -> bytes:

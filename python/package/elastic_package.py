@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sbom
-from archives import ROOT, archive, version
+from archives import ROOT, archive, version, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,4 @@ def contents() -> dict[str, bytes]:
 
 def build(output: Path) -> list[Path]:
     """Write the bundle to `output`."""
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"esatls-elastic-{version()}.tar.gz"
-    path.write_bytes(archive(contents(), TOP))
-    return [path]
+    return [write(output, f"esatls-elastic-{version()}.tar.gz", archive(contents(), TOP))]

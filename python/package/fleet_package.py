@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import yaml_text
-from archives import ROOT, version, zipped
+from archives import ROOT, version, write, zipped
 
 sys.path.insert(0, str(ROOT / "python"))
 from esatls.elastic.documents import connection_path, delivery_path, message_path
@@ -224,7 +224,5 @@ def contents(*, source: bool = False) -> dict[str, bytes]:
 
 def build(output: Path) -> list[Path]:
     """Write the package to `output`, as a ZIP file that Kibana accepts."""
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"{NAME}-{version()}.zip"
-    path.write_bytes(zipped({f"{NAME}-{version()}/{name}": content for name, content in contents().items()}))
-    return [path]
+    top = f"{NAME}-{version()}"
+    return [write(output, f"{top}.zip", zipped({f"{top}/{name}": content for name, content in contents().items()}))]

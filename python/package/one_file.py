@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import sbom
-from archives import ROOT, PackageError, version, zipped
+from archives import ROOT, PackageError, version, write, zipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,8 +76,6 @@ def program(files: dict[str, bytes], python: str) -> bytes:
 
 def build(output: Path) -> list[Path]:
     """Write the file to `output`."""
-    output.mkdir(parents=True, exist_ok=True)
-    path = output / f"esatls-{version()}.pyz"
-    path.write_bytes(program(contents()[0], "/usr/bin/env python3"))
+    path = write(output, f"esatls-{version()}.pyz", program(contents()[0], "/usr/bin/env python3"))
     path.chmod(0o755)
     return [path]

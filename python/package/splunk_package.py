@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 import sbom
-from archives import ROOT, PackageError, archive, version
+from archives import ROOT, PackageError, archive, version, write
 
 APP = "esatls"
 LAYERS = ("lines", "extraction", "verdicts")
@@ -111,8 +111,4 @@ def contents() -> dict[str, bytes]:
 def build(output: Path) -> list[Path]:
     """Write both packages to `output`; .spl is the same archive under the name that Splunk's own tools use."""
     packed = archive(contents(), APP)
-    output.mkdir(parents=True, exist_ok=True)
-    paths = [output / f"{APP}-{version()}.tar.gz", output / f"{APP}-{version()}.spl"]
-    for path in paths:
-        path.write_bytes(packed)
-    return paths
+    return [write(output, f"{APP}-{version()}.{ending}", packed) for ending in ("tar.gz", "spl")]
