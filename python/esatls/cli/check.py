@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from esatls.cli.completion import files
+from esatls.cli.formats import by_name, writing
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import appliances_of, messages_of
 from esatls.cli.tell import tell
 from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.extraction.stream import UNRECOGNIZED
-from esatls.output import ending
 from esatls.report import must_encrypt
 from esatls.report.must_encrypt_formats import BY_ENDING, FORMATS, write
 from esatls.verdicts.words import UNKNOWN
@@ -28,8 +28,7 @@ _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
 @click.option(
     "--partners", required=True, metavar="LIST", shell_complete=files, help="CSV file with the columns domain, direction (receiving, delivery, both) and owner."
 )
-@click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json, .csv, .xml), else table.")
-@click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")
+@writing(FORMATS, "chosen by the name of FILE (.json, .csv, .xml), else table")
 def check(partners: str, form: str | None, output: str | None, **options: Any) -> None:
     """Check that mail with listed partners was encrypted.
 
@@ -40,9 +39,7 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
     the log has no message, does not show enough or could not be read.
     """
-    form = form or BY_ENDING.get(ending(output))
-    if form is None:
-        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json, .csv or .xml")
+    form = by_name(form, output, BY_ENDING)
     rules = must_encrypt.read_rules(partners)
     try:
         code = _checked(rules, form, output, options)

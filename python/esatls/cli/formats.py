@@ -1,9 +1,9 @@
-"""The options for the output file and format of records."""
+"""The options for the output file and format."""
 
 from __future__ import annotations
 
 import sys
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 import click
 
@@ -11,28 +11,38 @@ from esatls.cli.completion import files
 from esatls.errors import UsageError
 from esatls.output import BY_ENDING, ending
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def writing(formats: tuple[str, ...]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+_OF_RECORDS = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
+
+
+def writing(formats: tuple[str, ...], default: str = _OF_RECORDS) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds the options for output file and format to a click command."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         command = click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")(command)
-        default = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
         return click.option("--format", "-f", "form", type=click.Choice(formats), help=f"Default: {default}.")(command)
 
     return decorate
 
 
 def format_of(chosen: str | None, output: str | None) -> str:
-    """Return the output format: the chosen one, else the one that the file name or the terminal implies."""
+    """Return the format of records: the chosen one, else the one that the file name or the terminal implies."""
     shown = output in (None, "-") and sys.stdout.isatty()
     if chosen == "parquet" and shown:
         raise UsageError("Parquet cannot be written to a terminal: use --output FILE")
-    if chosen is not None:
-        return chosen
-    if ending(output):
-        form = BY_ENDING.get(ending(output))
-        if form is None:
-            raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .json, .csv, .parquet or .txt")
-        return form
-    return "table" if shown else "json"
+    return by_name(chosen, output, {"": "table" if shown else "json", **BY_ENDING})
+
+
+def by_name(chosen: str | None, output: str | None, by_ending: Mapping[str, str]) -> str:
+    """Return the chosen format, else that of the output file's name."""
+    form = chosen or by_ending.get(ending(output))
+    if form is None:
+        first: dict[str, str] = {}
+        for end, kind in by_ending.items():
+            if end:
+                first.setdefault(kind, end)
+        *others, last = first.values()
+        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in {', '.join(others)} or {last}")
+    return form

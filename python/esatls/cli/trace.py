@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from esatls.cli.completion import files
 from esatls.cli.filters import MessageFilter
+from esatls.cli.formats import by_name, writing
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import facts_of, in_time
 from esatls.cli.tell import tell
 from esatls.errors import EsatlsError, UsageError
 from esatls.extraction.match import LONGEST_NUMBER
 from esatls.lines.sources import Source
-from esatls.output import ending
 from esatls.output.json_lines import dumps
 from esatls.trace import family, source_lines, text
 from esatls.trace.story import story
@@ -38,8 +37,7 @@ BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 @click.argument("what")
 @reading
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of messages to trace.")
-@click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="Default: chosen by the name of FILE (.json), else text.")
-@click.option("--output", "-o", metavar="FILE", shell_complete=files, help="Write to FILE, which appears only once it is complete.")
+@writing(FORMATS, "chosen by the name of FILE (.json), else text")
 def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:
     """Trace a message hop by hop, with its log lines.
 
@@ -48,9 +46,7 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
 
     Files are read twice. The exit code is 1 if no message is found.
     """
-    form = form or BY_ENDING.get(ending(output))
-    if form is None:
-        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt or .json")
+    form = by_name(form, output, BY_ENDING)
     mid, wanted = _wanted(what)
     source = Input(options)
     with contextlib.ExitStack() as stack:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BY_ENDING", "FORMATS", "Output", "clipped", "ending", "harmless", "printable", "write"]
 
 FORMATS = ("json", "csv", "table", "parquet")
-BY_ENDING = {".csv": "csv", ".parquet": "parquet", ".txt": "table", **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json")}
+BY_ENDING = {**dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"), ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
 """Formats by file name extension."""
 
 
