@@ -44,6 +44,7 @@ VIEWS = {
 
 OVERVIEW, PARTNERS, LOOKUP = "esatls-overview", "esatls-partners", "esatls-message-lookup"
 TRENDS, MUST_ENCRYPT, HEALTH = "esatls-trends", "esatls-must-encrypt", "esatls-health"
+SHOW_MESSAGES, SHOW_PARTNER = (LOOKUP, "Show the messages"), (PARTNERS, "Show this partner")
 CLEAR_IN, CLEAR_OUT = "esatls.received.verdict : cleartext", "esatls.delivered.verdict : (cleartext or mixed)"
 RECEIVING, DELIVERY = "network.direction : ingress", "network.direction : egress"
 FAILURES = "esatls.verdict : failed or (esatls.verdict : cleartext and event.reason : *)"
@@ -183,10 +184,20 @@ def _summary(title: str, view: str, where: str, prefix: str, verdict: str, words
     )
 
 
-def _clear(title: str, partner: str, where: str) -> tuple[Panel, ...]:
+def _by_verdict(title: str, view: str, verdict: str, where: str = "") -> Panel:
+    """Return the chart of connections or messages over time, by verdict."""
+    return Panel(title, "area", 24, 12, view, (over_time(), by("Verdict", verdict), count(view.rpartition("-")[2].capitalize())), where)
+
+
+def _table(title: str, height: int, view: str, columns: tuple[Column, ...], where: str = "", drill: tuple[str, str] | None = None, **others: Any) -> Panel:
+    """Return a table over the whole width."""
+    return Panel(title, "table", 48, height, view, columns, where, drill=drill, **others)
+
+
+def _clear(title: str, partner: str, where: str) -> Panel:
     """Return the table of partners with mail in clear text: how many messages, the first time and the last time."""
     columns = (by("Partner", partner, 100), count("Messages"), first("First time"), last("Last time"))
-    return (Panel(title, "table", 24, 14, MESSAGES, columns, where, drill_to=LOOKUP, drill_name="Show the messages"),)
+    return Panel(title, "table", 24, 14, MESSAGES, columns, where, drill=SHOW_MESSAGES)
 
 
 TREND_NOTE = (
@@ -213,35 +224,17 @@ def _trends() -> tuple[Panel, ...]:
     def line(title: str, view: str, where: str, prefix: str) -> Panel:
         return Panel(title, "line", 24, 12, view, (over_time("1w"), share("encrypted", f"{prefix}.encrypted")), where)
 
-    weekly = over_time("1w")
+    weekly, flow = over_time("1w"), by("Mail flow", "email.direction", rest=True)
+    received = _shares("esatls.received.share", ("encrypted", "cleartext"))
+    delivered = (share(f"delivered {word} %", f"esatls.delivered.share.{word}") for word in ("encrypted", "mixed", "cleartext"))
     return (
         line("Share of connections received over TLS, by week", CONNECTIONS, RECEIVING, "esatls.share"),
         line("Share of connections for delivery over TLS, by week", CONNECTIONS, DELIVERY, "esatls.share"),
         line("Share of messages received over TLS, by week", MESSAGES, "", "esatls.received.share"),
         line("Share of messages delivered over TLS, by week", MESSAGES, "", "esatls.delivered.share"),
         Panel("Protocols, by week", "area", 24, 12, CONNECTIONS, (weekly, by("Version", "tls.version"), count("Connections")), OVER_TLS_CONNECTIONS),
-        Panel(
-            "Messages in clear text, by week",
-            "area",
-            24,
-            12,
-            MESSAGES,
-            (weekly, by("Mail flow", "email.direction", rest=True), count("Messages")),
-            CLEAR_MESSAGES,
-        ),
-        Panel(
-            "By month",
-            "table",
-            48,
-            12,
-            MESSAGES,
-            (
-                over_time("1M"),
-                count("Messages"),
-                *_shares("esatls.received.share", ("encrypted", "cleartext")),
-                *(share(f"delivered {word} %", f"esatls.delivered.share.{word}") for word in ("encrypted", "mixed", "cleartext")),
-            ),
-        ),
+        Panel("Messages in clear text, by week", "area", 24, 12, MESSAGES, (weekly, flow, count("Messages")), CLEAR_MESSAGES),
+        _table("By month", 12, MESSAGES, (over_time("1M"), count("Messages"), *received, *delivered)),
         Panel("", "text", 48, 3, text=TREND_NOTE),
     )
 
@@ -259,7 +252,7 @@ def _must_encrypt() -> tuple[Panel, ...]:
     return (
         Panel("Incoming mail of listed partners in clear text", "metric", 24, 6, MESSAGES, (count("Messages"),), CLEAR_IN, LISTED_IN),
         Panel("Outgoing mail of listed partners in clear text", "metric", 24, 6, MESSAGES, (count("Messages"),), only=LISTED_OUT_CLEAR),
-        *(Panel(title, "table", 48, 12, MESSAGES, columns, only=only, drill_to=LOOKUP, drill_name="Show the messages") for title, columns, only in tables),
+        *(_table(title, 12, MESSAGES, columns, drill=SHOW_MESSAGES, only=only) for title, columns, only in tables),
         Panel("", "text", 48, 5, text=MUST_NOTE),
     )
 
@@ -280,147 +273,56 @@ def _health() -> tuple[Panel, ...]:
     )
 
 
-def dashboards() -> tuple[Dashboard, ...]:
-    """Return the dashboards: those that the Splunk app has too, and the health of the join."""
-    hosts = ("Appliance", CONNECTIONS, "observer.hostname")
-    overview = (
+def _overview() -> tuple[Panel, ...]:
+    partner = (by("Direction", "network.direction"), by("Partner", "esatls.partner", 50))
+    protocol = (by("Protocol", "tls.version_protocol"), by("Version", "tls.version"), count("Connections"))
+    cipher = (by("Version", "tls.version"), by("Cipher", "tls.cipher", 20), count("receiving", RECEIVING), count("delivery", DELIVERY))
+    why = (by("Reason", "event.reason", 5, rest=True), count("failed", "esatls.verdict : failed"), count("went in clear text", "esatls.verdict : cleartext"))
+    other = (by("Reason", "event.reason", 5), *_verdicts("esatls.verdict", uncounted(CONNECTION_VERDICTS)))
+    outdated = (by("Version", "tls.version", rest=True), by("Cipher", "tls.cipher", 20, rest=True), count("Connections"))
+    return (
         *_summary("Connections received", CONNECTIONS, RECEIVING, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),
         *_summary("Connections for delivery", CONNECTIONS, DELIVERY, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),
         *_summary("Messages received", MESSAGES, "", "esatls.received.share", "esatls.received.verdict", RECEIVED_VERDICTS),
         *_summary("Messages delivered", MESSAGES, "", "esatls.delivered.share", "esatls.delivered.verdict", DELIVERED_VERDICTS),
-        Panel("Connections received over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), RECEIVING),
-        Panel(
-            "Connections for delivery over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections")), DELIVERY
-        ),
-        Panel("Messages received over time", "area", 24, 12, MESSAGES, (over_time(), by("Verdict", "esatls.received.verdict"), count("Messages"))),
-        Panel("Messages delivered over time", "area", 24, 12, MESSAGES, (over_time(), by("Verdict", "esatls.delivered.verdict"), count("Messages"))),
-        Panel(
-            "Protocols of connections over TLS",
-            "pie",
-            16,
-            12,
-            CONNECTIONS,
-            (by("Protocol", "tls.version_protocol"), by("Version", "tls.version"), count("Connections")),
-            OVER_TLS_CONNECTIONS,
-        ),
-        Panel(
-            "Ciphers of connections over TLS",
-            "table",
-            32,
-            12,
-            CONNECTIONS,
-            (by("Version", "tls.version"), by("Cipher", "tls.cipher", 20), count("receiving", RECEIVING), count("delivery", DELIVERY)),
-            OVER_TLS_CONNECTIONS,
-        ),
-        Panel(
-            "Partners with TLS failures, and why",
-            "table",
-            48,
-            14,
-            CONNECTIONS,
-            (
-                by("Direction", "network.direction"),
-                by("Partner", "esatls.partner", 50),
-                by("Reason", "event.reason", 5, rest=True),
-                count("failed", "esatls.verdict : failed"),
-                count("went in clear text", "esatls.verdict : cleartext"),
-            ),
-            FAILURES,
-            drill_to=PARTNERS,
-            drill_name="Show this partner",
-        ),
-        Panel(
-            "Errors that do not count as TLS failures",
-            "table",
-            48,
-            12,
-            CONNECTIONS,
-            (
-                by("Direction", "network.direction"),
-                by("Partner", "esatls.partner", 50),
-                by("Reason", "event.reason", 5),
-                *_verdicts("esatls.verdict", uncounted(CONNECTION_VERDICTS)),
-            ),
-            OTHER_REASONS,
-            drill_to=PARTNERS,
-            drill_name="Show this partner",
-        ),
-        Panel(
-            "Partners with deprecated protocols or weak ciphers",
-            "table",
-            48,
-            12,
-            CONNECTIONS,
-            (
-                by("Direction", "network.direction"),
-                by("Partner", "esatls.partner", 50),
-                by("Version", "tls.version", rest=True),
-                by("Cipher", "tls.cipher", 20, rest=True),
-                count("Connections"),
-            ),
-            OVER_TLS_CONNECTIONS,
-            OUTDATED,
-            drill_to=PARTNERS,
-            drill_name="Show this partner",
-        ),
+        _by_verdict("Connections received over time", CONNECTIONS, "esatls.verdict", RECEIVING),
+        _by_verdict("Connections for delivery over time", CONNECTIONS, "esatls.verdict", DELIVERY),
+        _by_verdict("Messages received over time", MESSAGES, "esatls.received.verdict"),
+        _by_verdict("Messages delivered over time", MESSAGES, "esatls.delivered.verdict"),
+        Panel("Protocols of connections over TLS", "pie", 16, 12, CONNECTIONS, protocol, OVER_TLS_CONNECTIONS),
+        Panel("Ciphers of connections over TLS", "table", 32, 12, CONNECTIONS, cipher, OVER_TLS_CONNECTIONS),
+        _table("Partners with TLS failures, and why", 14, CONNECTIONS, (*partner, *why), FAILURES, SHOW_PARTNER),
+        _table("Errors that do not count as TLS failures", 12, CONNECTIONS, (*partner, *other), OTHER_REASONS, SHOW_PARTNER),
+        _table("Partners with deprecated protocols or weak ciphers", 12, CONNECTIONS, (*partner, *outdated), OVER_TLS_CONNECTIONS, SHOW_PARTNER, only=OUTDATED),
         Panel("Messages in clear text", "search", 48, 12, "esatls-search-cleartext-messages"),
         Panel("", "text", 48, 4, text=NOTE),
     )
-    sender, recipient = by("Partner", "esatls.received.partner", 100), by("Partner", "esatls.delivered.partner", 100)
-    partners = (
+
+
+def _partners() -> tuple[Panel, ...]:
+    def mail(title: str, side: str, words: tuple[str, ...]) -> Panel:
+        numbers = (count("Messages"), *_verdicts(f"esatls.{side}.verdict", words), *_shares(f"esatls.{side}.share", counted(words)))
+        return _table(title, 14, MESSAGES, (by("Partner", f"esatls.{side}.partner", 100), *numbers, last("Last seen")), drill=SHOW_MESSAGES)
+
+    connections = (by("Partner", "esatls.partner", 100), by("Direction", "network.direction"), count("Connections"))
+    numbers = (*_verdicts("esatls.verdict", CONNECTION_VERDICTS), *_shares("esatls.share", counted(CONNECTION_VERDICTS)))
+    return (
         Panel("", "text", 48, 3, text=PARTNERS_NOTE),
-        Panel(
-            "Mail from partners",
-            "table",
-            48,
-            14,
-            MESSAGES,
-            (
-                sender,
-                count("Messages"),
-                *_verdicts("esatls.received.verdict", RECEIVED_VERDICTS),
-                *_shares("esatls.received.share", counted(RECEIVED_VERDICTS)),
-                last("Last seen"),
-            ),
-            drill_to=LOOKUP,
-            drill_name="Show the messages",
-        ),
-        Panel(
-            "Mail to partners",
-            "table",
-            48,
-            14,
-            MESSAGES,
-            (
-                recipient,
-                count("Messages"),
-                *_verdicts("esatls.delivered.verdict", DELIVERED_VERDICTS),
-                *_shares("esatls.delivered.share", counted(DELIVERED_VERDICTS)),
-                last("Last seen"),
-            ),
-            drill_to=LOOKUP,
-            drill_name="Show the messages",
-        ),
-        *_clear("Mail from partners in clear text", "esatls.received.partner", CLEAR_IN),
-        *_clear("Mail to partners in clear text", "esatls.delivered.cleartext_partner", "esatls.delivered.cleartext_partner : *"),
-        Panel(
-            "Connections with partners",
-            "table",
-            48,
-            14,
-            CONNECTIONS,
-            (
-                by("Partner", "esatls.partner", 100),
-                by("Direction", "network.direction"),
-                count("Connections"),
-                *_verdicts("esatls.verdict", CONNECTION_VERDICTS),
-                *_shares("esatls.share", counted(CONNECTION_VERDICTS)),
-            ),
-        ),
+        mail("Mail from partners", "received", RECEIVED_VERDICTS),
+        mail("Mail to partners", "delivered", DELIVERED_VERDICTS),
+        _clear("Mail from partners in clear text", "esatls.received.partner", CLEAR_IN),
+        _clear("Mail to partners in clear text", "esatls.delivered.cleartext_partner", "esatls.delivered.cleartext_partner : *"),
+        _table("Connections with partners", 14, CONNECTIONS, (*connections, *numbers)),
         Panel("Reasons", "table", 24, 12, CONNECTIONS, (by("Reason", "event.reason", 20), count("Connections"))),
-        Panel("Connections over time", "area", 24, 12, CONNECTIONS, (over_time(), by("Verdict", "esatls.verdict"), count("Connections"))),
+        _by_verdict("Connections over time", CONNECTIONS, "esatls.verdict"),
         Panel("Connections", "search", 48, 14, "esatls-search-connections"),
     )
+
+
+def dashboards() -> tuple[Dashboard, ...]:
+    """Return the dashboards: those that the Splunk app has too, and the health of the join."""
+    hosts = ("Appliance", CONNECTIONS, "observer.hostname")
+    flow = ("Mail flow", MESSAGES, "email.direction")
     lookup = (
         Panel("Messages", "metric", 8, 6, MESSAGES, (count("Messages"),)),
         Panel("Received", "table", 20, 6, MESSAGES, (by("Received", "esatls.received.verdict"), count("Messages"))),
@@ -433,8 +335,8 @@ def dashboards() -> tuple[Dashboard, ...]:
             OVERVIEW,
             "ESA TLS: Overview",
             "The share of connections and messages over TLS, in and out, with which protocols and ciphers, and what failed.",
-            (hosts, ("Mail flow", MESSAGES, "email.direction")),
-            overview,
+            (hosts, flow),
+            _overview(),
         ),
         Dashboard(
             PARTNERS,
@@ -446,7 +348,7 @@ def dashboards() -> tuple[Dashboard, ...]:
                 ("Sender's domain", MESSAGES, "esatls.received.partner"),
                 ("Recipient's domain", MESSAGES, "esatls.delivered.partner"),
             ),
-            partners,
+            _partners(),
         ),
         Dashboard(
             LOOKUP,
@@ -455,18 +357,9 @@ def dashboards() -> tuple[Dashboard, ...]:
             (hosts, ("MID", MESSAGES, "email.local_id"), ("Sender", MESSAGES, "email.from.address"), ("Recipient", MESSAGES, "email.to.address")),
             lookup,
         ),
-        Dashboard(
-            TRENDS, "ESA TLS: Trends", "TLS by week and by month, over a year.", (hosts, ("Mail flow", MESSAGES, "email.direction")), _trends(), since="now-1y"
-        ),
+        Dashboard(TRENDS, "ESA TLS: Trends", "TLS by week and by month, over a year.", (hosts, flow), _trends(), since="now-1y"),
         Dashboard(MUST_ENCRYPT, "ESA TLS: Must encrypt", "Partners that must use TLS, and the mail that did not.", (hosts,), _must_encrypt(), since="now-30d"),
-        Dashboard(
-            HEALTH,
-            "ESA TLS: Health",
-            "Whether lines come in, and whether they are joined.",
-            (),
-            _health(),
-            since="now-24h",
-        ),
+        Dashboard(HEALTH, "ESA TLS: Health", "Whether lines come in, and whether they are joined.", (), _health(), since="now-24h"),
     )
 
 

@@ -97,8 +97,8 @@ class Panel:
     where: str = ""
     only: Condition | None = None
     text: str = ""
-    drill_to: str = ""
-    drill_name: str = ""
+    drill: tuple[str, str] | None = None
+    """The dashboard to which a click on a value leads, and what that is called."""
 
 
 @dataclass(frozen=True)
@@ -277,15 +277,16 @@ def _panel(dashboard: Dashboard, place: int, panel: Panel, grid: dict[str, int])
     config, references = _lens(panel)
     named = [{**reference, "name": f"{index}:{reference['name']}"} for reference in references]
     config["enhancements"] = {}
-    if panel.drill_to:
+    if panel.drill:
+        target, name = panel.drill
         event = f"{index}-drill"
         action = {
             "factoryId": "DASHBOARD_TO_DASHBOARD_DRILLDOWN",
-            "name": panel.drill_name,
+            "name": name,
             "config": {"useCurrentFilters": True, "useCurrentDateRange": True, "openInNewTab": False},
         }
         config["enhancements"] = {"dynamicActions": {"events": [{"eventId": event, "triggers": ["FILTER_TRIGGER"], "action": action}]}}
-        named.append({"type": "dashboard", "id": panel.drill_to, "name": f"{index}:drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:{event}:dashboardId"})
+        named.append({"type": "dashboard", "id": target, "name": f"{index}:drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:{event}:dashboardId"})
     return {**base, "type": "lens", "embeddableConfig": config}, named
 
 
