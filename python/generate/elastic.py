@@ -90,73 +90,61 @@ LISTED = (
 )
 
 
+def _step(verb: str, tag: str, description: str = "", when: str = "", **options: Any) -> dict[str, Any]:
+    """Return a step of a pipeline; ``when`` is its condition."""
+    told = {"tag": tag, "description": description, "if": when}
+    return {verb: {**{name: text for name, text in told.items() if text}, **options}}
+
+
+def _script(tag: str, script: str, description: str = "", when: str = "", **params: Any) -> dict[str, Any]:
+    """Return the step that runs a script of the folder ``painless``."""
+    return _step("script", tag, description, when, lang="painless", **({"params": params} if params else {}), source=_source(script))
+
+
+def _failed(tag: str) -> list[dict[str, Any]]:
+    """Return the steps that mark a document in which a step has failed."""
+    why = "{{{_ingest.on_failure_processor_tag}}}: {{{_ingest.on_failure_message}}}"
+    return [
+        _step("append", f"{tag}-failed-tag", field="tags", value="_esatls_failure"),
+        _step("append", f"{tag}-failed-why", field="error.message", value=why),
+    ]
+
+
+def _ingested(tag: str) -> dict[str, Any]:
+    return _step("set", tag, field="event.ingested", value="{{{_ingest.timestamp}}}", ignore_failure=True)
+
+
 def pipeline() -> dict[str, Any]:
     """Return the ingest pipeline: it reads ordinary lines itself, calls another pipeline for all other lines, and then writes ECS fields."""
     return {
         "description": f"Cisco ESA: TLS events, ECS fields. {GENERATED}",
         "processors": [
-            {
-                "grok": {
-                    "tag": "esatls-ordinary",
-                    "description": "Envelope and event of a line with a header; the second pattern lets any other line pass",
-                    "field": "message",
-                    "pattern_definitions": _definitions("ESA_ENVELOPE"),
-                    "patterns": [ORDINARY, r"\A"],
-                    "ignore_failure": True,
-                }
-            },
-            {
-                "pipeline": {
-                    "tag": "esatls-other",
-                    "description": "Any other line",
-                    "if": "!(ctx._tmp instanceof Map && ctx._tmp.containsKey('esa_level'))",
-                    "name": "esatls-other",
-                }
-            },
-            {
-                "script": {
-                    "tag": "esatls-ecs",
-                    "description": "Types and ECS names, and when the document came in",
-                    "lang": "painless",
-                    "params": _script_params(),
-                    "source": _source("ecs"),
-                }
-            },
+            _step(
+                "grok",
+                "esatls-ordinary",
+                "Envelope and event of a line with a header; the second pattern lets any other line pass",
+                field="message",
+                pattern_definitions=_definitions("ESA_ENVELOPE"),
+                patterns=[ORDINARY, r"\A"],
+                ignore_failure=True,
+            ),
+            _step("pipeline", "esatls-other", "Any other line", "!(ctx._tmp instanceof Map && ctx._tmp.containsKey('esa_level'))", name="esatls-other"),
+            _script("esatls-ecs", "ecs", "Types and ECS names, and when the document came in", **_script_params()),
             _custom("esatls-custom"),
         ],
         "on_failure": [
-            {
-                "set": {
-                    "tag": "esatls-failed-ingested",
-                    "field": "event.ingested",
-                    "value": "{{{_ingest.timestamp}}}",
-                    "ignore_failure": True,
-                }
-            },
-            {"remove": {"tag": "esatls-failed-clean", "field": ["_tmp", *STATED], "ignore_missing": True}},
-            {"set": {"tag": "esatls-failed-kind", "field": "event.kind", "value": "pipeline_error"}},
-            {"append": {"tag": "esatls-failed-tag", "field": "tags", "value": "_esatls_failure"}},
-            {
-                "append": {
-                    "tag": "esatls-failed-why",
-                    "field": "error.message",
-                    "value": "{{{_ingest.on_failure_processor_tag}}}: {{{_ingest.on_failure_message}}}",
-                }
-            },
+            _ingested("esatls-failed-ingested"),
+            _step("remove", "esatls-failed-clean", field=["_tmp", *STATED], ignore_missing=True),
+            _step("set", "esatls-failed-kind", field="event.kind", value="pipeline_error"),
+            *_failed("esatls"),
         ],
     }
 
 
-def _envelope(tag: str, description: str, condition: str | None = None) -> dict[str, Any]:
+def _envelope(tag: str, description: str, when: str = "") -> dict[str, Any]:
     """Return the step that separates a line's header from its text."""
-    step: dict[str, Any] = {
-        "tag": tag,
-        "description": description,
-        "field": "_tmp.line",
-        "pattern_definitions": _definitions("ESA_ENVELOPE"),
-        "patterns": [rf"\A(?>{ENVELOPE})(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"],
-    }
-    return {"grok": {**step, "if": condition} if condition else step}
+    patterns = [rf"\A(?>{ENVELOPE})(?<_tmp.text>[\s\S]*)\z", r"\A(?<_tmp.text>[\s\S]*)\z"]
+    return _step("grok", tag, description, when, field="_tmp.line", pattern_definitions=_definitions("ESA_ENVELOPE"), patterns=patterns)
 
 
 def _choice() -> list[dict[str, Any]]:
@@ -171,16 +159,15 @@ def _choice() -> list[dict[str, Any]]:
     patterns = [r"\A[ \t]*%{ESA_ENVELOPE}%{ESA_H_ANYTHING:_ingest._value.rest}", rf"\A[ \t]*(?<_ingest._value.like>{records.LIKE_A_LINE})", r"\A"]
     grok = {"field": "_ingest._value.text", "pattern_definitions": header, "patterns": patterns}
     return [
-        {
-            "foreach": {
-                "tag": "esatls-fields",
-                "description": "The headers of all fields of a record that may be the line",
-                "if": "ctx._tmp.lines != null",
-                "field": "_tmp.lines",
-                "processor": {"grok": grok},
-            }
-        },
-        {"script": {"tag": "esatls-choose", "if": "ctx._tmp.lines != null", "lang": "painless", "source": _source("choose")}},
+        _step(
+            "foreach",
+            "esatls-fields",
+            "The headers of all fields of a record that may be the line",
+            "ctx._tmp.lines != null",
+            field="_tmp.lines",
+            processor={"grok": grok},
+        ),
+        _script("esatls-choose", "choose", when="ctx._tmp.lines != null"),
     ]
 
 
@@ -189,106 +176,79 @@ def other_pipeline() -> dict[str, Any]:
     return {
         "description": f"Cisco ESA: lines within records, lines without a stamp, consolidated events. {GENERATED}",
         "processors": [
-            {"script": {"tag": "esatls-line", "description": "The line as it was logged", "lang": "painless", "source": _source("line")}},
-            {
-                "grok": {
-                    "tag": "esatls-in-front",
-                    "description": "A stamp in front of a JSON record; the second pattern lets any other line pass",
-                    "if": "ctx._tmp.json == null && (ctx._tmp.line.endsWith('}') || ctx._tmp.line.endsWith('}]'))",
-                    "field": "_tmp.line",
-                    "pattern_definitions": _definitions(),
-                    "patterns": [IN_FRONT, LISTED, r"\A"],
-                }
-            },
-            {
-                "json": {
-                    "tag": "esatls-json",
-                    "description": "A line that a collector put into a JSON record",
-                    "if": "ctx._tmp.json != null",
-                    "field": "_tmp.json",
-                    "target_field": "_tmp.record",
-                    "ignore_failure": True,
-                }
-            },
-            {
-                "script": {
-                    "tag": "esatls-record",
-                    "if": "ctx._tmp.record != null",
-                    "lang": "painless",
-                    "params": {
-                        "texts": list(records.LINE),
-                        "unchanged": list(records.UNCHANGED),
-                        "lent": list(records.LENT),
-                        "hosts": list(records.HOST),
-                        "source": list(records.SOURCE),
-                        "streams": list(records.STREAM),
-                        "tables": [list(names) for names in records.TABLES],
-                        "hit": list(records.HIT),
-                        "copies": list(records.COPIES),
-                        "times": list(records.TIME),
-                        "logs": list(records.LOG),
-                        "levels": list(records.LEVEL),
-                        "raw": [records.RAW, records.RAW_HOST, records.RAW_TIME],
-                        "classes": list(records.CLASS),
-                        "versions": list(records.VERSION),
-                        "extensions": records.EXTENSIONS_OBJECT,
-                        "long_names": {key: list(names) for key, names in records.LONG_NAMES.items()},
-                        "no_values": list(records.NO_VALUES),
-                        "keys": list(cef_tables.KEYS),
-                        "apart": arcsight.TAKEN_APART,
-                        "consolidated": arcsight.CONSOLIDATED,
-                        "subjects": list(records.SUBJECTS),
-                        "words": sorted(records.LEVELS),
-                        "strangers": sorted(records.STRANGERS),
-                        "deepest": records.DEEPEST,
-                        "columns": records.SENTINEL_COLUMNS,
-                        "quoted": list(records.QUOTED_COLUMNS),
-                        "longest": envelope.LONGEST,
-                    },
-                    "source": _source("record"),
-                }
-            },
+            _script("esatls-line", "line", "The line as it was logged"),
+            _step(
+                "grok",
+                "esatls-in-front",
+                "A stamp in front of a JSON record; the second pattern lets any other line pass",
+                "ctx._tmp.json == null && (ctx._tmp.line.endsWith('}') || ctx._tmp.line.endsWith('}]'))",
+                field="_tmp.line",
+                pattern_definitions=_definitions(),
+                patterns=[IN_FRONT, LISTED, r"\A"],
+            ),
+            _step(
+                "json",
+                "esatls-json",
+                "A line that a collector put into a JSON record",
+                "ctx._tmp.json != null",
+                field="_tmp.json",
+                target_field="_tmp.record",
+                ignore_failure=True,
+            ),
+            _script("esatls-record", "record", when="ctx._tmp.record != null", **_record_params()),
             *_choice(),
             _envelope("esatls-envelope", "Stamp, appliance, log subscription and level; any other line is text from its start"),
-            {
-                "script": {
-                    "tag": "esatls-cell",
-                    "description": "A row of CSV without names of columns: the text is the rest of its cell",
-                    "if": "ctx._tmp.outer_stamp != null && ctx._tmp.line.indexOf('\"') >= 0",
-                    "lang": "painless",
-                    "source": _source("cell"),
-                }
-            },
-            {
-                "script": {
-                    "tag": "esatls-arcsight",
-                    "description": "A line that an ArcSight connector put into a CEF record",
-                    "if": "ctx._tmp.text.startsWith('CEF:')",
-                    "lang": "painless",
-                    "source": _source("arcsight"),
-                }
-            },
+            _script(
+                "esatls-cell",
+                "cell",
+                "A row of CSV without names of columns: the text is the rest of its cell",
+                "ctx._tmp.outer_stamp != null && ctx._tmp.line.indexOf('\"') >= 0",
+            ),
+            _script("esatls-arcsight", "arcsight", "A line that an ArcSight connector put into a CEF record", "ctx._tmp.text.startsWith('CEF:')"),
             _envelope("esatls-envelope-within", "The same of the line in such a record", "ctx._tmp.again != null"),
-            {
-                "grok": {
-                    "tag": "esatls-event",
-                    "description": "The text is an event if it is one from its first to its last character; the second pattern lets any other line pass",
-                    "field": "_tmp.text",
-                    "pattern_definitions": _definitions(*CONSOLIDATED),
-                    "patterns": [WHOLE.format("|".join([_events(), *(f"%{{{name}}}{_mark(name)}" for name in CONSOLIDATED)])), r"\A"],
-                }
-            },
-            {
-                "script": {
-                    "tag": "esatls-cef",
-                    "description": "A consolidated event, key by key",
-                    "if": "ctx._tmp.cef != null",
-                    "lang": "painless",
-                    "params": logstash.cef_params(),
-                    "source": _source("cef"),
-                }
-            },
+            _step(
+                "grok",
+                "esatls-event",
+                "The text is an event if it is one from its first to its last character; the second pattern lets any other line pass",
+                field="_tmp.text",
+                pattern_definitions=_definitions(*CONSOLIDATED),
+                patterns=[WHOLE.format("|".join([_events(), *(f"%{{{name}}}{_mark(name)}" for name in CONSOLIDATED)])), r"\A"],
+            ),
+            _script("esatls-cef", "cef", "A consolidated event, key by key", "ctx._tmp.cef != null", **logstash.cef_params()),
         ],
+    }
+
+
+def _record_params() -> dict[str, Any]:
+    return {
+        "texts": list(records.LINE),
+        "unchanged": list(records.UNCHANGED),
+        "lent": list(records.LENT),
+        "hosts": list(records.HOST),
+        "source": list(records.SOURCE),
+        "streams": list(records.STREAM),
+        "tables": [list(names) for names in records.TABLES],
+        "hit": list(records.HIT),
+        "copies": list(records.COPIES),
+        "times": list(records.TIME),
+        "logs": list(records.LOG),
+        "levels": list(records.LEVEL),
+        "raw": [records.RAW, records.RAW_HOST, records.RAW_TIME],
+        "classes": list(records.CLASS),
+        "versions": list(records.VERSION),
+        "extensions": records.EXTENSIONS_OBJECT,
+        "long_names": {key: list(names) for key, names in records.LONG_NAMES.items()},
+        "no_values": list(records.NO_VALUES),
+        "keys": list(cef_tables.KEYS),
+        "apart": arcsight.TAKEN_APART,
+        "consolidated": arcsight.CONSOLIDATED,
+        "subjects": list(records.SUBJECTS),
+        "words": sorted(records.LEVELS),
+        "strangers": sorted(records.STRANGERS),
+        "deepest": records.DEEPEST,
+        "columns": records.SENTINEL_COLUMNS,
+        "quoted": list(records.QUOTED_COLUMNS),
+        "longest": envelope.LONGEST,
     }
 
 
@@ -297,8 +257,8 @@ def parsed_pipeline() -> dict[str, Any]:
     return {
         "description": f"Cisco ESA: what the Logstash filter leaves to the server. {GENERATED}",
         "processors": [
-            {"remove": {"tag": "esatls-parsed-stated", "description": "What the mapping states", "field": [*STATED], "ignore_missing": True}},
-            {"set": {"tag": "esatls-parsed-ingested", "field": "event.ingested", "value": "{{{_ingest.timestamp}}}", "ignore_failure": True}},
+            _step("remove", "esatls-parsed-stated", "What the mapping states", field=[*STATED], ignore_missing=True),
+            _ingested("esatls-parsed-ingested"),
             _custom("esatls-parsed-custom"),
         ],
     }
@@ -306,7 +266,7 @@ def parsed_pipeline() -> dict[str, Any]:
 
 def _custom(tag: str) -> dict[str, Any]:
     """Return the step that calls the user's own pipeline."""
-    return {"pipeline": {"tag": tag, "description": "The user's own pipeline", "name": CUSTOM_PIPELINE, "ignore_missing_pipeline": True}}
+    return _step("pipeline", tag, "The user's own pipeline", name=CUSTOM_PIPELINE, ignore_missing_pipeline=True)
 
 
 def cisco_pipeline() -> dict[str, Any]:
@@ -314,29 +274,16 @@ def cisco_pipeline() -> dict[str, Any]:
     return {
         "description": f"Cisco ESA: TLS events in documents of the package cisco_secure_email_gateway. {GENERATED}",
         "processors": [
-            {
-                "script": {
-                    "tag": "esatls-cisco-line",
-                    "description": "The line, which that package keeps in event.original or takes apart",
-                    "lang": "painless",
-                    "params": {"levels": {level.lower(): level for level in sorted(records.LEVELS)}},
-                    "source": _source("cisco"),
-                }
-            },
-            {"pipeline": {"tag": "esatls-cisco-events", "if": "ctx._esatls != null", "name": "esatls"}},
-            {"remove": {"tag": "esatls-cisco-clean", "field": "_esatls", "ignore_missing": True}},
+            _script(
+                "esatls-cisco-line",
+                "cisco",
+                "The line, which that package keeps in event.original or takes apart",
+                levels={level.lower(): level for level in sorted(records.LEVELS)},
+            ),
+            _step("pipeline", "esatls-cisco-events", when="ctx._esatls != null", name="esatls"),
+            _step("remove", "esatls-cisco-clean", field="_esatls", ignore_missing=True),
         ],
-        "on_failure": [
-            {"remove": {"tag": "esatls-cisco-failed-clean", "field": "_esatls", "ignore_missing": True}},
-            {"append": {"tag": "esatls-cisco-failed-tag", "field": "tags", "value": "_esatls_failure"}},
-            {
-                "append": {
-                    "tag": "esatls-cisco-failed-why",
-                    "field": "error.message",
-                    "value": "{{{_ingest.on_failure_processor_tag}}}: {{{_ingest.on_failure_message}}}",
-                }
-            },
-        ],
+        "on_failure": [_step("remove", "esatls-cisco-failed-clean", field="_esatls", ignore_missing=True), *_failed("esatls-cisco")],
     }
 
 
@@ -351,35 +298,19 @@ TYPES: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
 }
 # fields of documents that are in no field table, with their types in ECS
+_KEYWORDS = (
+    *("tags", "event.kind", "event.category", "event.type", "event.module", "event.dataset", "event.outcome", "event.timezone", "ecs.version"),
+    *("observer.vendor", "observer.product", "observer.type", "network.protocol", "network.transport", "network.type"),
+    *("related.hosts", "related.user", "tls.version_protocol"),
+)
 COMMON: dict[str, dict[str, Any]] = {
-    "@timestamp": {"type": "date"},
-    "message": {"type": "match_only_text"},
-    "tags": KEYWORD,
-    "error.message": {"type": "match_only_text"},
-    "event.kind": KEYWORD,
-    "event.category": KEYWORD,
-    "event.type": KEYWORD,
-    "event.module": KEYWORD,
-    "event.dataset": KEYWORD,
-    "event.outcome": KEYWORD,
-    "ecs.version": KEYWORD,
-    "observer.vendor": KEYWORD,
-    "observer.product": KEYWORD,
-    "observer.type": KEYWORD,
-    "network.protocol": KEYWORD,
-    "network.transport": KEYWORD,
-    "network.type": KEYWORD,
+    **dict.fromkeys(_KEYWORDS, KEYWORD),
+    **{name: {"type": "date"} for name in ("@timestamp", "event.ingested")},
+    **{name: {"type": "match_only_text"} for name in ("message", "error.message")},
     "related.ip": {"type": "ip"},
-    "related.hosts": KEYWORD,
-    "related.user": KEYWORD,
     "event.original": {"type": "keyword", "index": False, "doc_values": False},
-    "event.ingested": {"type": "date"},
-    "event.timezone": KEYWORD,
     "tls.established": {"type": "boolean"},
-    "tls.version_protocol": KEYWORD,
 }
-
-
 # about the record itself: which command wrote it, its digest, and when the first of its events came in
 RECORD: dict[str, dict[str, Any]] = {
     "esatls.record.writer": KEYWORD,
