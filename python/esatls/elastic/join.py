@@ -250,10 +250,26 @@ class _Run:
 
     def _write(self, changes: _Changes) -> _Done:
         """Write documents, then delete others."""
-        refused: list[Ref] = []
+        refused, changed = self._send(changes.written)
+        failed = refused | changed
+        deleted = [(ref, one) for ref, one in changes.deleted if ref not in failed]
+        kept, _ = self._send(deleted)
+        left = sum(ref in kept for ref, _ in deleted)
+        stores = [ref[0] for ref, _ in changes.written if ref not in failed]
+        counts = self.counts
+        self.counts = counts._replace(
+            connections=counts.connections + sum(store != MESSAGES for store in stores),
+            messages=counts.messages + stores.count(MESSAGES),
+            deleted=counts.deleted + len(deleted) - left,
+        )
+        return _Done(refused | kept, len(changes.written) - len(stores) + left, not changed, len(stores), changes.unchanged)
+
+    def _send(self, actions: Sequence[tuple[Ref, Action]]) -> tuple[set[Ref], set[Ref]]:
+        """Write or delete documents; return the ids of those that the server rejected, and of those that have changed since they were read."""
+        refused: set[Ref] = set()
         changed: set[Ref] = set()
-        for start in range(0, len(changes.written), _WRITE):
-            part = changes.written[start : start + _WRITE]
+        for start in range(0, len(actions), _WRITE):
+            part = actions[start : start + _WRITE]
             self._lock.hold()
             answers = self._server.bulk([one for _, one in part])
             changed |= {part[one.position][0] for one in answers if one.status == CHANGED_SINCE}
@@ -261,25 +277,8 @@ class _Run:
             if answers:
                 self._server.tell(told(answers))
                 _raise_unless_left(answers)
-                refused += [part[one.position][0] for one in answers]
-        deleted = [(ref, one) for ref, one in changes.deleted if ref not in changed and ref not in refused]
-        kept: list[Ref] = []
-        for start in range(0, len(deleted), _WRITE):
-            part = deleted[start : start + _WRITE]
-            self._lock.hold()
-            answers = [one for one in self._server.bulk([one for _, one in part]) if one.status != CHANGED_SINCE]
-            if answers:
-                self._server.tell(told(answers))
-                _raise_unless_left(answers)
-                kept += [part[one.position][0] for one in answers]
-        stores = [ref[0] for ref, _ in changes.written if ref not in changed and ref not in refused]
-        counts = self.counts
-        self.counts = counts._replace(
-            connections=counts.connections + sum(store != MESSAGES for store in stores),
-            messages=counts.messages + stores.count(MESSAGES),
-            deleted=counts.deleted + len(deleted) - len(kept),
-        )
-        return _Done({*refused, *kept}, len(changes.written) - len(stores) + len(kept), not changed, len(stores), changes.unchanged)
+                refused |= {part[one.position][0] for one in answers}
+        return refused, changed
 
 
 class _Done(NamedTuple):

@@ -31,7 +31,7 @@ class Retrying:
         """Prepare; nothing is sent."""
         self.client = client
         self.tell = tell or (lambda _line: None)
-        self._patience = patience
+        self.patience = patience
 
     def ask(self, part: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Send a request that may be sent twice, and return the answer, which has this ``part``. Raises ``ElasticError`` if refused, or patience ends."""
@@ -69,16 +69,12 @@ class Retrying:
                 return sorted(refused + later)
             left = [(one.position, actions[one.position]) for one in later]
 
-    def patience_ends(self) -> float:
-        """Return when patience ends for a request that begins now (monotonic clock)."""
-        return time.monotonic() + self._patience
-
 
 class _Wait:
     """The pauses of one request."""
 
     def __init__(self, retrying: Retrying) -> None:
-        self._until = retrying.patience_ends()
+        self._until = time.monotonic() + retrying.patience
         self._tell = retrying.tell
         self._next = _FIRST_PAUSE
 
