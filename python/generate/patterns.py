@@ -242,14 +242,12 @@ def _without_options(text: str) -> str:
             opened.append(i)
         elif char == ")":
             start, end = opened.pop(), i + 1
-            if text[end : end + 2] == "??":
+            if text[end : end + 1] == "?":
                 inner = text[start:end] if text[start + 1] != "?" else text[start + 3 : i]
-                text = f"{text[:start]}(?:|{inner}){text[end + 2 :]}"
-                i = start + len(f"(?:|{inner})") - 1
-            elif text[end : end + 1] == "?":
-                inner = text[start:end] if text[start + 1] != "?" else text[start + 3 : i]
-                text = f"{text[:start]}(?:{inner}|){text[end + 1 :]}"
-                i = start + len(f"(?:{inner}|)") - 1
+                is_lazy = text[end : end + 2] == "??"
+                either = f"(?:|{inner})" if is_lazy else f"(?:{inner}|)"
+                text = text[:start] + either + text[end + 1 + is_lazy :]
+                i = start + len(either) - 1
         i += 1
     return text
 
