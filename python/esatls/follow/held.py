@@ -51,8 +51,6 @@ HOLD = 900
 """Seconds for which a message that has ended waits for a connection over which no mail has passed yet: mail that passes later may decide the verdict."""
 MOST = 100_000
 """The most ids in one queue (a fifth of that in `remembered`); if there are more, the oldest leaves before its time."""
-_LONG_CHAIN = 8
-"""If a message has more ancestors than this, what each of them passes on is kept, because it may soon be needed again."""
 _STRANGERS = 100
 """The most appliances whose clocks are remembered although nothing of theirs is held."""
 
@@ -212,8 +210,6 @@ class Held:
         held = self._host(host)
         item = held.connection(side, key)
         item.add(fact)
-        if held.has_chains:
-            held.doubt(side, key)
         if len(item.facts) > item.limit:
             self._look_at(host, side, key, item)
             held.shed(side, key, item)
@@ -258,8 +254,6 @@ class Held:
         held = self.hosts[host]
         item.mark(fact, self._now())
         item.facts[fact] = None
-        if held.has_chains:
-            held.doubt_by(fact)
         for ref in refs(fact):
             is_said = ref in item.refs
             held.hold(key, item, ref)
@@ -279,7 +273,6 @@ class Held:
     def _reopen(self, host: str, key: str, item: OpenMessage, *, is_new: bool) -> None:
         """Open a message again, because it goes on after it was emitted, or because its id belongs to another one now (`is_new`)."""
         held = self.hosts[host]
-        held.doubt(MESSAGES, key)
         if item.emitted == "finished" and is_new:
             if not (item.quarantined or held.children(key)):
                 # no message needs the earlier one
@@ -398,15 +391,14 @@ class Held:
         """Forget expired ids that nothing needs, and those that only they needed."""
         held = self.hosts[host]
         while todo:
-            kind, key = ref = todo.pop()
-            if ref in held.holders:
+            kind, key = todo.pop()
+            if (kind, key) in held.holders:
                 continue
             if kind != MESSAGES:
                 connection = held.connections[kind].get(key)
                 if connection is not None and connection.expired:
                     self._look_at(host, kind, key, connection)
                     del held.connections[kind][key]
-                    held.doubt(*ref)
                 continue
             message = held.messages.get(key)
             if message is not None and message.expired:
@@ -462,18 +454,12 @@ class Held:
     def _judged(self, host: str, key: str) -> Appliance:
         """Return an appliance with the facts about a message, and all that is needed to judge it."""
         held = self.hosts[host]
-        known = NeededFacts(held, key)
-        stores = together(known, [key])
+        stores = together(NeededFacts(held), [key])
         appliance = Appliance(host, stores, has_witnesses=have_witnesses(stores))
         for mid in stores[MESSAGES]:
             item = held.messages.get(mid)
-            if item is not None:
-                left = item.heritages if mid == key else item.leaves()
-                if left is not None:
-                    bequeath(appliance, mid, left)
-        if len(known.ancestors) > _LONG_CHAIN:
-            for mid in known.ancestors:
-                held.knows(mid, heritages_of(appliance, mid))
+            if item is not None and item.heritages is not None:
+                bequeath(appliance, mid, item.heritages)
         return appliance
 
 

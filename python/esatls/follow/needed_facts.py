@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 class NeededFacts:
     """What is held of one appliance, as one message needs it: of connection ids that were used often, only what is near its time."""
 
-    def __init__(self, held: OpenHost, asked: str) -> None:
+    def __init__(self, held: OpenHost) -> None:
         self.held = held
-        self.asked = asked
-        self.ancestors: list[str] = []
-        """Ancestors whose own facts are needed, because it is not known yet what they pass on."""
         self._times: dict[Ref, list[Time | None]] = {}
 
     def facts(self, store: int, key: str) -> Collection[Fact]:
@@ -41,11 +38,6 @@ class NeededFacts:
     def names(self, mid: str) -> Iterable[Ref]:
         """Return the ids that a message needs."""
         item = self.held.messages[mid]
-        if mid != self.asked:
-            if item.for_now is not None:
-                return ()
-            if item.refs:
-                self.ancestors.append(mid)
         for fact in item.facts:
             for ref in refs(fact):
                 if ref[0] != MESSAGES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esatls.extraction.fact_types import CODE, KEY, MAKES, MESSAGES, PARENT, RECEIVING, TIME, MessageFinished, position
+from esatls.extraction.fact_types import CODE, MAKES, MESSAGES, PARENT, TIME
 from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
 from esatls.verdicts.facts import ENDS, INTERNAL, LONG_AGO, OPENS, bears_witness, order, passes, refs
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from esatls.verdicts.inheritance import Heritages
     from esatls.verdicts.message import Message
 
-_END = position("message_end", MessageFinished)
 _FEW = 6
 """So many uses of one connection are kept without checking whether some can be dropped."""
 _MOST_OPENINGS = 10
@@ -109,7 +108,7 @@ class OpenConnection:
 class OpenMessage:
     """What is known about one MID."""
 
-    __slots__ = ("behind", "emitted", "ended", "expired", "facts", "for_now", "fresh", "heritages", "past", "quarantined", "queue", "refs")
+    __slots__ = ("behind", "emitted", "ended", "expired", "facts", "fresh", "heritages", "past", "quarantined", "queue", "refs")
 
     def __init__(self) -> None:
         self.facts: dict[Fact, None] = {}
@@ -124,8 +123,6 @@ class OpenMessage:
         """`finished` or `unfinished` once its record was emitted."""
         self.heritages: Heritages | None = None
         """What the messages with this id that were emitted as finished pass on to their children: all that these need."""
-        self.for_now: Heritages | None = None
-        """The same, including messages that are not finished; kept until a line comes that may change it."""
         self.past: tuple[Time, Time] | None = None
         """The first and the last time of the facts when a message with this id was last emitted as finished."""
         self.behind: Time | None = None
@@ -159,10 +156,6 @@ class OpenMessage:
         moved = [fact for fact in self.facts if fact[CODE] in ("message_quarantined", "delivery_done")]
         last = max(moved, key=lambda fact: (LONG_AGO if fact[TIME] is None else fact[TIME], fact[CODE] == "delivery_done"), default=None)
         return self.quarantined and last is not None and last[CODE] == "message_quarantined"
-
-    def leaves(self) -> Heritages | None:
-        """Return what it is known to pass on to its children."""
-        return self.heritages if self.for_now is None else self.for_now
 
     def needed(self) -> set[Ref]:
         """Return the ids that it needs: none if all that its children need is known."""
@@ -208,17 +201,13 @@ class OpenMessage:
 class OpenHost:
     """What is held of one appliance."""
 
-    __slots__ = ("connections", "has_chains", "holders", "messages", "resting")
+    __slots__ = ("connections", "holders", "messages")
 
     def __init__(self) -> None:
         self.connections: tuple[dict[str, OpenConnection], dict[str, OpenConnection]] = ({}, {})
         self.messages: dict[str, OpenMessage] = {}
         self.holders: dict[Ref, set[str]] = {}
         """By connection or message: the messages that need it."""
-        self.has_chains = False
-        """Whether `knows` has ever kept anything."""
-        self.resting: dict[str, set[str]] = {}
-        """By ICID: messages received over it of which `knows` has kept what they pass on."""
 
     def empty(self) -> bool:
         """Tell whether nothing is held."""
@@ -263,32 +252,6 @@ class OpenHost:
             parent = self.messages.get(fact[PARENT]) if fact[CODE] in MAKES - INTERNAL else None
             if parent is not None and parent.behind is None and parent.emitted != "finished":
                 parent.facts["message_accepted", fact[TIME], fact[PARENT], None] = None
-
-    def knows(self, mid: str, heritages: Heritages) -> None:
-        """Keep what a message passes on to its children, until a line comes that may change it."""
-        item = self.messages[mid]
-        item.for_now = heritages
-        self.has_chains = True
-        for side, key in item.refs:
-            if side == RECEIVING:
-                self.resting.setdefault(key, set()).add(mid)
-
-    def doubt_by(self, fact: Fact) -> None:
-        """Forget what messages pass on to their children if a fact of a message may change it. That the appliance is done with a message does not."""
-        if not (fact[CODE] == "message_finished" and fact[_END] == "done"):
-            self.doubt(MESSAGES, fact[KEY])
-        for ref in refs(fact):
-            self.doubt(*ref)
-
-    def doubt(self, store: int, key: str) -> None:
-        """Forget what messages pass on to their children if it depends on an id about which a line has come."""
-        todo = [key] if store == MESSAGES else [*self.resting.pop(key, ())] if store == RECEIVING else []
-        while todo:
-            mid = todo.pop()
-            item = self.messages.get(mid)
-            if item is not None and item.for_now is not None:
-                item.for_now = None
-                todo += self.children(mid)
 
     def hold(self, key: str, item: OpenMessage, ref: Ref) -> None:
         """Note that a message needs a connection, or another message."""
