@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import calendar
 import functools
+import inspect
 import json
 import math
 import operator
@@ -256,82 +257,75 @@ def relative(text: str, now: float) -> float:
     return now
 
 
-def text_function(name: str, args: list[Value]) -> Value:  # noqa: C901 - one branch per function of SPL
-    """Evaluate a function that returns None if its first argument has no value."""
-    first = args[0]
-    if first is None:
+def rounded(value: Value, digits: Value = 0) -> Value:
+    """Evaluate round(): half is rounded away from 0; with digits, the result is a text."""
+    number, digits = as_number(value), int(as_number(digits) or 0)
+    if number is None:
         return None
-    if name in ("lower", "upper"):
-        return getattr(as_text(first), name)()  # type: ignore[no-any-return]
-    if name == "floor":
-        number = as_number(first)
-        return None if number is None else math.floor(number)
-    if name == "trim":
-        return as_text(first).strip(as_text(args[1]))
-    if name == "tostring":
-        return as_text(first)
-    if name == "tonumber":
-        return as_number(first)
-    if name == "split":
-        by = as_text(args[1])
-        return few(as_text(first).split(by) if by else list(as_text(first)))
-    if name == "replace":
-        swap = re.sub(r"\\(\d)", r"\\g<\1>", as_text(args[2]))
-        return re.sub(as_text(args[1]), swap, as_text(first))
-    if name == "mvjoin":
-        return as_text(args[1]).join(many(first))
-    if name == "mvdedup":
-        return few(list(dict.fromkeys(many(first))))
-    if name == "mvsort":
-        return few(sorted(many(first)))
-    if name == "mvindex":
-        return mv_index(first, args[1], args[2] if len(args) > 2 else None)
-    if name == "round":
-        number, digits = as_number(first), int(as_number(args[1]) or 0) if len(args) > 1 else 0
-        if number is None:
-            return None
-        scaled = math.floor(abs(number) * 10**digits + 0.5 + 1e-9) / 10**digits
-        scaled = math.copysign(scaled, number)
-        return f"{scaled:.{digits}f}" if digits else int(scaled)
-    if name == "json_extract":
-        found = json.loads(as_text(first))
-        for step, number in re.findall(r"(\w+)(?:\{(\d+)\})?", as_text(args[1])):
-            found = found.get(step) if isinstance(found, dict) else None
-            if number:
-                found = found[int(number)] if isinstance(found, list) and int(number) < len(found) else None
-        if isinstance(found, list):
-            return json.dumps(found)
-        if isinstance(found, (dict, bool)):
-            raise SplError("json_extract() of what is no text, no number and no list")
-        return found  # type: ignore[no-any-return]
-    if name == "json_array_to_mv":
-        return few([as_text(one) for one in json.loads(as_text(first))])
-    if name == "strptime":
-        return calendar.timegm(time.strptime(as_text(first), as_text(args[1])))
-    if name == "strftime":
-        seconds = as_number(first)
-        return None if seconds is None else time.strftime(as_text(args[1]), time.gmtime(seconds))
-    raise SplError(f"function {name}()")
+    scaled = math.copysign(math.floor(abs(number) * 10**digits + 0.5 + 1e-9) / 10**digits, number)
+    return f"{scaled:.{digits}f}" if digits else int(scaled)
 
 
-_TEXT_FUNCTIONS = {
-    "floor": (1, 1),
-    "lower": (1, 1),
-    "upper": (1, 1),
-    "trim": (2, 2),
-    "tostring": (1, 1),
-    "tonumber": (1, 1),
-    "split": (2, 2),
-    "replace": (3, 3),
-    "mvjoin": (2, 2),
-    "mvdedup": (1, 1),
-    "mvsort": (1, 1),
-    "mvindex": (2, 3),
-    "round": (1, 2),
-    "strftime": (2, 2),
-    "strptime": (2, 2),
-    "json_extract": (2, 2),
-    "json_array_to_mv": (1, 1),
+def json_extract(value: Value, path: Value) -> Value:
+    """Return what stands at one path of a JSON text."""
+    found = json.loads(as_text(value))
+    for step, number in re.findall(r"(\w+)(?:\{(\d+)\})?", as_text(path)):
+        found = found.get(step) if isinstance(found, dict) else None
+        if number:
+            found = found[int(number)] if isinstance(found, list) and int(number) < len(found) else None
+    if isinstance(found, list):
+        return json.dumps(found)
+    if isinstance(found, (dict, bool)):
+        raise SplError("json_extract() of what is no text, no number and no list")
+    return found  # type: ignore[no-any-return]
+
+
+def find(values: Value, pattern: Value) -> Value:
+    """Evaluate mvfind(): the number of the first value that matches."""
+    return None if pattern is None else next((n for n, value in enumerate(many(values)) if re.search(as_text(pattern), value)), None)
+
+
+def extreme(pick: Callable[[list[Number]], Number], *values: Value) -> Value:
+    """Evaluate max() or min() of what is a number."""
+    numbers = [number for number in map(as_number, values) if number is not None]
+    return pick(numbers) if numbers else None
+
+
+_OF_A_VALUE: dict[str, Callable[..., Value]] = {
+    "floor": lambda value: None if as_number(value) is None else math.floor(as_number(value) or 0),
+    "json_array_to_mv": lambda value: few([as_text(one) for one in json.loads(as_text(value))]),
+    "json_extract": json_extract,
+    "like": lambda value, pattern: None if pattern is None else sql_like(as_text(pattern)).fullmatch(as_text(value)) is not None,
+    "lower": lambda value: as_text(value).lower(),
+    "match": lambda value, pattern: re.search(as_text(pattern), as_text(value)) is not None,
+    "mvdedup": lambda value: few(list(dict.fromkeys(many(value)))),
+    "mvindex": lambda value, start, end=None: mv_index(value, start, end),
+    "mvjoin": lambda value, by: as_text(by).join(many(value)),
+    "replace": lambda value, regex, by: re.sub(as_text(regex), re.sub(r"\\(\d)", r"\\g<\1>", as_text(by)), as_text(value)),
+    "round": rounded,
+    "split": lambda value, by: few(as_text(value).split(as_text(by)) if by else list(as_text(value))),
+    "strftime": lambda value, form: None if as_number(value) is None else time.strftime(as_text(form), time.gmtime(as_number(value))),
+    "strptime": lambda value, form: calendar.timegm(time.strptime(as_text(value), as_text(form))),
+    "tonumber": as_number,
+    "tostring": as_text,
+    "trim": lambda value, characters: as_text(value).strip(as_text(characters)),
+    "upper": lambda value: as_text(value).upper(),
+}
+"""Functions that return no value if their first argument has none."""
+_OF_ANY_VALUES: dict[str, Callable[..., Value]] = {
+    "isnotnull": lambda value: value is not None,
+    "isnull": lambda value: value is None,
+    "isnum": lambda value: as_number(value) is not None,
+    "max": lambda value, *others: extreme(max, value, *others),
+    "min": lambda value, *others: extreme(min, value, *others),
+    "mvappend": lambda value, *others: few([one for part in (value, *others) for one in many(part)]),
+    "mvcount": lambda value: len(many(value)) or None,
+    "mvfind": find,
+    "mvrange": lambda start, end: few([str(n) for n in range(int(as_number(start) or 0), int(as_number(end) or 0))]),
+    "mvzip": lambda left, right, by: few([a + as_text(by) + b for a, b in zip(many(left), many(right))]),
+    "null": lambda: None,
+    "relative_time": lambda value, shift: relative(as_text(shift), float(as_number(value) or 0)),
+    "true": lambda: True,
 }
 
 
@@ -479,12 +473,27 @@ class Parser:
 
             return mv_map
         args = self.arguments()
-        if name in _TEXT_FUNCTIONS:
-            low, high = _TEXT_FUNCTIONS[name]
-            if not low <= len(args) <= high:
-                raise SplError(f"{name}() with {len(args)} arguments")
-            return lambda row: text_function(name, [arg(row) for arg in args])
-        return _special(name, args, self.search)
+        if name == "if" and len(args) == 3:
+            return lambda row: args[1](row) if truth(args[0](row)) else args[2](row)
+        if name == "case" and args and len(args) % 2 == 0:
+            return lambda row: next((then(row) for when, then in zip(args[::2], args[1::2]) if truth(when(row))), None)
+        if name == "coalesce" and args:
+            return lambda row: next((value for value in (arg(row) for arg in args) if value is not None), None)
+        if name == "now" and not args:
+            return lambda _row: self.search.now
+        function = _OF_A_VALUE.get(name) or _OF_ANY_VALUES.get(name)
+        if function is None:
+            raise SplError(f"function {name}()")
+        try:
+            inspect.signature(function).bind(*args)
+        except TypeError:
+            raise SplError(f"{name}() with {len(args)} arguments") from None
+
+        def call(row: Row) -> Value:
+            values = [arg(row) for arg in args]
+            return None if name in _OF_A_VALUE and values[0] is None else function(*values)
+
+        return call
 
 
 def _either(left: Expression, right: Expression) -> Expression:
@@ -514,75 +523,6 @@ def _binary(left: Expression, how: str, right: Expression) -> Expression:
 
         return concatenate
     return lambda row: arithmetic(left(row), right(row), how)
-
-
-def _special(name: str, args: list[Expression], search: Search) -> Expression:  # noqa: C901 - one branch per function of SPL
-    """Return the call of a function that looks at conditions, missing values or the search itself."""
-    count = len(args)
-    if name == "if" and count == 3:
-        return lambda row: args[1](row) if truth(args[0](row)) else args[2](row)
-    if name == "case" and count and count % 2 == 0:
-
-        def case(row: Row) -> Value:
-            return next((args[i + 1](row) for i in range(0, count, 2) if truth(args[i](row))), None)
-
-        return case
-    if name == "coalesce" and count:
-        return lambda row: next((v for v in (arg(row) for arg in args) if v is not None), None)
-    if name == "isnull" and count == 1:
-        return lambda row: args[0](row) is None
-    if name == "isnotnull" and count == 1:
-        return lambda row: args[0](row) is not None
-    if name == "isnum" and count == 1:
-        return lambda row: as_number(args[0](row)) is not None
-    if name == "true" and count == 0:
-        return lambda _row: True
-    if name == "null" and count == 0:
-        return lambda _row: None
-    if name == "now" and count == 0:
-        return lambda _row: search.now
-    if name == "relative_time" and count == 2:
-        return lambda row: relative(as_text(args[1](row)), float(as_number(args[0](row)) or 0))
-    if name == "mvappend" and count:
-        return lambda row: few([v for arg in args for v in many(arg(row))])
-    if name == "mvcount" and count == 1:
-        return lambda row: len(many(args[0](row))) or None
-    if name == "mvrange" and count == 2:
-        return lambda row: few([str(n) for n in range(int(as_number(args[0](row)) or 0), int(as_number(args[1](row)) or 0))])
-    if name == "mvzip" and count == 3:
-        return lambda row: few([a + as_text(args[2](row)) + b for a, b in zip(many(args[0](row)), many(args[1](row)))])
-    if name == "mvfind" and count == 2:
-
-        def find(row: Row) -> Value:
-            pattern = args[1](row)
-            return None if pattern is None else next((n for n, value in enumerate(many(args[0](row))) if re.search(as_text(pattern), value)), None)
-
-        return find
-    if name == "mvfilter":
-        raise SplError("mvfilter(): use mvmap()")
-    if name == "like" and count == 2:
-
-        def like(row: Row) -> Value:
-            value, pattern = args[0](row), args[1](row)
-            return None if value is None or pattern is None else sql_like(as_text(pattern)).fullmatch(as_text(value)) is not None
-
-        return like
-    if name == "match" and count == 2:
-
-        def match(row: Row) -> Value:
-            value = args[0](row)
-            return None if value is None else re.search(as_text(args[1](row)), as_text(value)) is not None
-
-        return match
-    if name in ("max", "min") and count:
-        pick = max if name == "max" else min
-
-        def extreme(row: Row) -> Value:
-            numbers = [n for n in (as_number(arg(row)) for arg in args) if n is not None]
-            return pick(numbers) if numbers else None
-
-        return extreme
-    raise SplError(f"function {name}() with {count} arguments")
 
 
 # ---- commands ----
