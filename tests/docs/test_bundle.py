@@ -36,14 +36,11 @@ def test_commands_send_what_the_setup_sends(tmp_path: Path) -> None:
         tar.extractall(tmp_path / "logstash", filter="data") if sys.version_info >= (3, 12) else tar.extractall(tmp_path / "logstash")  # noqa: S202
     known = setting_up.Capabilities("elasticsearch", (8, 7, 0), serverless=False, templates=())
     steps = [*setting_up.server_steps(known)]
-    server = StandIn({path.partition("?")[0]: (200, {}) for path in (*(step.path for step in steps), DASHBOARDS)})
-    (commands,) = [block.text for block in blocks("logstash/README.md") if block.language == "sh"]
-    for address in ("https://elastic.example.com:9200", "https://kibana.example.com:5601"):
-        commands = commands.replace(address, server.url)
-    try:
+    with StandIn({path.partition("?")[0]: (200, {}) for path in (*(step.path for step in steps), DASHBOARDS)}) as server:
+        (commands,) = [block.text for block in blocks("logstash/README.md") if block.language == "sh"]
+        for address in ("https://elastic.example.com:9200", "https://kibana.example.com:5601"):
+            commands = commands.replace(address, server.url)
         done = subprocess.run(["sh", "-e", "-c", commands.replace("/etc/logstash", str(tmp_path / "logstash"))], capture_output=True, text=True, check=False)
-    finally:
-        server.stop()
     assert done.returncode == 0, done.stderr
     assert [(method, path) for method, path, _, _ in server.requests] == [*(("PUT", step.path) for step in steps), ("POST", DASHBOARDS)]
     sent = [json.loads(body) for _, _, _, body in server.requests[:-1]]
@@ -76,12 +73,11 @@ def test_rights_that_the_keys_need() -> None:
         f"{stream}/_search": {"hits": {"hits": []}},
     }
     answers |= {f"{stream}/_refresh": {"_shards": {}}, f"{stream}/_field_caps": {"indices": [], "fields": {}}}
-    server = StandIn({path: (200, answer) for path, answer in answers.items()})
-    client = Client(server.url)
-    record = json.dumps({"mid": 7, "received": "unknown", "delivered": "none", "first_seen": "2026-03-03T08:14:06Z", "deliveries": []})
-    # the tests of the join hold it to these
-    needed: dict[str, dict[str, set[str]]] = {"join": {place: {*rights} for place, rights in JOIN.items()}}
-    try:
+    with StandIn({path: (200, answer) for path, answer in answers.items()}) as server:
+        client = Client(server.url)
+        record = json.dumps({"mid": 7, "received": "unknown", "delivered": "none", "first_seen": "2026-03-03T08:14:06Z", "deliveries": []})
+        # the tests of the join hold it to these
+        needed: dict[str, dict[str, set[str]]] = {"join": {place: {*rights} for place, rights in JOIN.items()}}
         for command in ("setup", "load"):
             server.requests.clear()
             if command == "setup":
@@ -97,8 +93,6 @@ def test_rights_that_the_keys_need() -> None:
                 on = RECORDS if "_bulk" in request or found.re.groups else ("cluster",)
                 for place in on:
                     rights.setdefault(place, set()).update(names.split())
-    finally:
-        server.stop()
     text = (ROOT / "logstash" / "README.md").read_text(encoding="utf-8").partition("### Rights of the API keys")[2].partition("\n## ")[0]
     told: dict[str, dict[str, set[str]]] = {}
     for command, cluster, indices in re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", text, re.MULTILINE):

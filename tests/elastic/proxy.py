@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from typing_extensions import Self
 
 
 class Request(NamedTuple):
@@ -64,7 +67,28 @@ def name_of(method: str, path: str, body: bytes) -> str:
     return next((name for name, pattern, words in NAMES if re.fullmatch(pattern, f"{method} {path}") and words.encode() in body), "")
 
 
-class Proxy:
+class Served:
+    """A server on a free port, until the `with` block ends."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], certificate: tuple[str, str] | None = None) -> None:
+        """Serve, with a certificate and its key over HTTPS."""
+        self._listening = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._listening.socket = context.wrap_socket(self._listening.socket, server_side=True)
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._listening.server_port}"
+        threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown()
+        self._listening.server_close()
+
+
+class Proxy(Served):
     """Sends requests on, but for those that `fault` answers. All requests are kept."""
 
     def __init__(self, server: str) -> None:
@@ -101,9 +125,7 @@ class Proxy:
             def log_message(self, *_: Any) -> None:
                 """Print nothing."""
 
-        self._listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._listening.server_port}"
-        threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+        super().__init__(Handler)
 
     def send(self, request: Request, content_type: str | None) -> Answer:
         """Send a request on, in the server's own words."""
@@ -126,11 +148,6 @@ class Proxy:
         if request.name.startswith("open") and answer.status == 200:
             text = json.dumps({"id": json.loads(text)["pit_id"]}).encode()
         return Answer(answer.status, text, len(text))
-
-    def stop(self) -> None:
-        """End it."""
-        self._listening.shutdown()
-        self._listening.server_close()
 
 
 def status(code: int, reason: str) -> Fault:

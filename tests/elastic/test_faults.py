@@ -167,15 +167,14 @@ class Bench:
 def bench(client: Client) -> Iterator[Bench]:
     """Return the server and the proxy; the first lines of a hundred appliances are joined at once."""
     reset(client)
-    proxy = Proxy(client.url)
-    made = Bench(client, proxy)
-    appliances = [f"esa{number}" for number in range(1, 101)]
-    documents = [shipped(line, host) for host in appliances for line in log_of(host)[0]]
-    batch = [({"create": {"_index": STREAM}}, document) for document in documents]
-    assert client.bulk(batch) == []
-    made.join()
-    yield made
-    proxy.stop()
+    with Proxy(client.url) as proxy:
+        made = Bench(client, proxy)
+        appliances = [f"esa{number}" for number in range(1, 101)]
+        documents = [shipped(line, host) for host in appliances for line in log_of(host)[0]]
+        batch = [({"create": {"_index": STREAM}}, document) for document in documents]
+        assert client.bulk(batch) == []
+        made.join()
+        yield made
     reset(client)
 
 

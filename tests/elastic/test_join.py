@@ -133,10 +133,9 @@ def test_a_template_that_has_priority_is_told(empty: Client, log: list[str]) -> 
 def test_credentials_that_may_not_ask_for_templates(fresh: Client, log: list[str], answer: Fault) -> None:
     """A load then finds out by its first batch, and says so; so do a load and a join after a late set-up, until the documents are deleted."""
     _, messages = records_of(log)
-    proxy = Proxy(fresh.url)
-    proxy.fault = lambda request, send: answer(request, send) if request.name == "templates" else send()
-    few = Client(proxy.url)
-    try:
+    with Proxy(fresh.url) as proxy:
+        proxy.fault = lambda request, send: answer(request, send) if request.name == "templates" else send()
+        few = Client(proxy.url)
         with pytest.raises(ElasticError) as caught:
             loading.load(few, [messages[:1], messages[1:]])
         assert str(caught.value) == f"{proxy.url}: {BEFORE}"
@@ -149,8 +148,6 @@ def test_credentials_that_may_not_ask_for_templates(fresh: Client, log: list[str
             assert str(caught.value) == f"{proxy.url}: {BEFORE}"
         fresh.request("DELETE", "/logs-esatls.messages-default")
         assert (join(few).messages, loading.load(few, [messages])) == (0, (len(messages), 0))
-    finally:
-        proxy.stop()
 
 
 def records_of(log: list[str]) -> tuple[list[str], list[str]]:

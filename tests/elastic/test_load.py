@@ -161,13 +161,10 @@ def test_no_request_is_too_long_for_a_proxy(empty: Client) -> None:
     recipients = [f"recipient{number}@example.com" for number in range(1000)]
     record = {"received": "unknown", "delivered": "none", "first_seen": "2026-03-03T08:14:06Z", "deliveries": [], "recipients": recipients}
     records = [{**record, "mid": number, **({"received.share": "a text where the template has an object"} if number == 55 else {})} for number in range(60)]
-    proxy = Proxy(empty.url)
-    proxy.fault = lambda request, send: status(413, "too large")(request, send) if len(request.body) > 1 << 20 else send()
-    told: list[str] = []
-    try:
+    with Proxy(empty.url) as proxy:
+        proxy.fault = lambda request, send: status(413, "too large")(request, send) if len(request.body) > 1 << 20 else send()
+        told: list[str] = []
         assert loading.load(Client(proxy.url), [map(json.dumps, records)], tell=told.append) == (59, 1)
-    finally:
-        proxy.stop()
     (line,) = told
     name = document_of(records[55], "").id
     assert line.startswith(f"1 documents were rejected: .ds-logs-esatls.messages-default-000001/{name}: ")

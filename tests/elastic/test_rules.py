@@ -340,11 +340,8 @@ def test_rules_are_created_once() -> None:
     """What is there stays as it is; each rule is asked for by its id in the space."""
     paths = {f"/s/mail/api/alerting/rule/{id_in('mail', one['id'])}": (409 if number else 200, {"id": one["id"]}) for number, one in enumerate(ALERTS.values())}
     conflict = {"rule_id": "x", "error": {"status_code": 409, "message": "already exists"}}
-    kibana = StandIn({"/api/status": (200, STATUS), **paths, f"/s/mail{PATH}": (200, {"success": False, "errors": [conflict]})})
-    try:
+    with StandIn({"/api/status": (200, STATUS), **paths, f"/s/mail{PATH}": (200, {"success": False, "errors": [conflict]})}) as kibana:
         code, lines, errors = run("rules", "--kibana-url", kibana.url, "--space", "mail")
-    finally:
-        kibana.stop()
     assert (code, errors) == (0, "")
     assert lines == [f"alert rules: 1 created, {len(ALERTS) - 1} unchanged", f"detection rules: {len(DETECTIONS) - 1} created, 1 unchanged"]
     assert all(headers["kbn-xsrf"] == "true" for method, _, headers, _ in kibana.requests if method == "POST")
@@ -364,9 +361,6 @@ def test_the_id_of_an_alert_is_another_one_in_each_space() -> None:
 def test_what_kibana_rejects_is_named() -> None:
     """Its reason is told in one line."""
     broken = {"rule_id": "x", "error": {"status_code": 400, "message": "no such field"}}
-    kibana = StandIn({PATH: (200, {"success": False, "errors": [broken]})})
-    try:
-        with pytest.raises(ElasticError, match=r"^http://\S+: Kibana rejected the detections: no such field$"):
-            load_detections(Client(kibana.url), "")
-    finally:
-        kibana.stop()
+    rejected = pytest.raises(ElasticError, match=r"^http://\S+: Kibana rejected the detections: no such field$")
+    with StandIn({PATH: (200, {"success": False, "errors": [broken]})}) as kibana, rejected:
+        load_detections(Client(kibana.url), "")

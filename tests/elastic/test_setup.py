@@ -6,11 +6,9 @@ import email
 import json
 import re
 import shutil
-import ssl
 import subprocess
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import esatls
@@ -21,7 +19,7 @@ from esatls.elastic.join import join
 
 from tests import terminal
 from tests.elastic import corpus
-from tests.elastic.proxy import Answer, Proxy, status
+from tests.elastic.proxy import Answer, Proxy, Served, status
 from tests.elastic.store import STREAM, answers, index_lines, reset, simulate
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ NO_LIFECYCLE = "this server does not support index lifecycle policies, so they a
 LEFT_OUT = "dashboards, searches and data views: skipped; use --kibana-url to load them"
 
 
-class StandIn:
+class StandIn(Served):
     """What Kibana's import API and a search server of another kind answer, for what cannot be started here."""
 
     def __init__(self, answers: dict[str, tuple[int, Any]], certificate: tuple[str, str] | None = None) -> None:
@@ -68,20 +66,7 @@ class StandIn:
             def log_message(self, *_: Any) -> None:
                 """Print nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        scheme = "http"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-            scheme = "https"
-        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler, certificate)
 
 
 def run(*arguments: str, given: str | None = None, env: dict[str, str] | None = None) -> tuple[int, list[str], str]:
@@ -147,16 +132,13 @@ def test_a_changed_template_names_the_rollover(empty: Client) -> None:
     path = "/_index_template/esatls-events"
     template = empty.request("GET", path)["index_templates"][0]["index_template"]
     del template["template"]["mappings"]["properties"]["esatls"]["properties"]["icid"]
-    proxy = Proxy(empty.url)
-    proxy.fault = lambda request, send: status(403, "is unauthorized")(request, send) if "_data_stream" in request.path else send()
-    try:
+    with Proxy(empty.url) as proxy:
+        proxy.fault = lambda request, send: status(403, "is unauthorized")(request, send) if "_data_stream" in request.path else send()
         for url, arguments in ((empty.url, ["--dry-run"]), (proxy.url, []), (empty.url, [])):
             empty.request("PUT", path, template)
             code, _, errors = run("setup", "--url", url, *arguments)
             said = "a changed index template applies to data streams that exist from their next rollover; to roll over now: "
             assert (code, errors) == (0, f"{NO_LIFECYCLE}{said}POST /{STREAM}/_rollover\n")
-    finally:
-        proxy.stop()
     method, _, place = errors.rstrip("\n").rpartition(": ")[2].partition(" ")
     assert empty.request(method, place)["rolled_over"]
     assert run("setup", "--url", empty.url)[2] == NO_LIFECYCLE
@@ -228,11 +210,8 @@ def test_users_own_pipeline_and_template_are_called(client: Client) -> None:
 )
 def test_a_server_that_is_too_old_is_refused(root: dict[str, str], message: str) -> None:
     """One line, before anything else is asked of it."""
-    server = StandIn({"/": (200, {"version": root})})
-    try:
+    with StandIn({"/": (200, {"version": root})}) as server:
         told_it = run("setup", "--url", server.url)
-    finally:
-        server.stop()
     assert told_it == (1, [], f"esatls: {server.url}: {message} is too old: Elasticsearch 8.0 or later, or OpenSearch 2.14 or later, is needed\n")
     assert len(server.requests) == 1
 
@@ -241,12 +220,9 @@ def test_user_and_password(tmp_path: Path) -> None:
     """From the environment and from a file; a password goes nowhere unencrypted; half of the two is no use."""
     secret = tmp_path / "password"
     secret.write_text("pass word:x\n")
-    server = StandIn({"/": (401, {"error": {"reason": "wrong password"}})})
-    try:
+    with StandIn({"/": (401, {"error": {"reason": "wrong password"}})}) as server:
         code, _, errors = run("setup", "--url", server.url, "--user", "ann", "--password-file", str(secret), env={"ESATLS_ELASTIC_PASSWORD": "other"})
         run("setup", "--url", server.url, env={"ESATLS_ELASTIC_USER": "ann", "ESATLS_ELASTIC_PASSWORD": "pass word:x"})
-    finally:
-        server.stop()
     places = "ESATLS_ELASTIC_USER and ESATLS_ELASTIC_PASSWORD, or --user and --password-file"
     assert (code, errors) == (1, f"esatls: GET {server.url}/: 401 wrong password; {places} must name a user of this server\n")
     assert [headers["authorization"] for _, _, headers, _ in server.requests] == ["Basic YW5uOnBhc3Mgd29yZDp4"] * 2
@@ -264,12 +240,9 @@ def test_user_and_password(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", [{"overall": {"level": "available"}}, {"overall": {"level": "degraded"}, "core": {}}])
 def test_dry_run_asks_kibana_what_it_is(bare: Client, status: dict[str, Any]) -> None:
     """It takes what Kibana tells to anybody, and what it tells to those whom it knows; and asks nothing else of it."""
-    kibana = StandIn({"/kibana/api/status": (200, {"status": status})})
-    address = f"{kibana.url}/kibana"
-    try:
+    with StandIn({"/kibana/api/status": (200, {"status": status})}) as kibana:
+        address = f"{kibana.url}/kibana"
         code, lines, _ = run("setup", "--url", bare.url, "--kibana-url", address, "--dry-run")
-    finally:
-        kibana.stop()
     assert (code, len(lines)) == (0, len(LOADED) + 1)
     assert lines[-1] == "dashboards, searches and data views: would be loaded"
     assert [(method, path) for method, path, _, _ in kibana.requests] == [("GET", "/kibana/api/status")]
@@ -277,22 +250,16 @@ def test_dry_run_asks_kibana_what_it_is(bare: Client, status: dict[str, Any]) ->
 
 def test_a_kibana_that_is_too_old_is_refused(client: Client) -> None:
     """One line, before anything is loaded."""
-    kibana = StandIn({"/api/status": (200, {"status": {}, "version": {"number": "8.7.1"}})})
-    try:
+    with StandIn({"/api/status": (200, {"status": {}, "version": {"number": "8.7.1"}})}) as kibana:
         code, lines, errors = run("setup", "--url", client.url, "--kibana-url", kibana.url)
-    finally:
-        kibana.stop()
     assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {kibana.url}: Kibana 8.7.1 is too old: 8.8 or later is needed")
 
 
 @pytest.mark.parametrize("answer", [(404, {"error": {"reason": "no handler found"}}), (200, "a page"), (200, {"status": "ok"})])
 def test_dry_run_fails_where_no_kibana_answers(bare: Client, answer: tuple[int, Any]) -> None:
     """Another server, or none, is told before anything else."""
-    other = StandIn({"/api/status": answer})
-    try:
+    with StandIn({"/api/status": answer}) as other:
         code, lines, errors = run("setup", "--url", bare.url, "--kibana-url", other.url, "--dry-run")
-    finally:
-        other.stop()
     assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {other.url}: is not a Kibana server")
     code, lines, errors = run("setup", "--url", bare.url, "--kibana-url", "http://127.0.0.1:1", "--dry-run")
     assert (code, lines, errors.splitlines()[-1]) == (1, [], "esatls: http://127.0.0.1:1: connection refused")
@@ -303,11 +270,8 @@ def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) ->
     key = tmp_path / "key"
     key.write_text("a2V5OmlkCg==\n")
     status = {"status": {"overall": {"level": "available"}}}
-    kibana = StandIn({"/api/status": (200, status), "/s/mail/api/saved_objects/_import": (200, {"success": True, "successCount": 10})})
-    try:
+    with StandIn({"/api/status": (200, status), "/s/mail/api/saved_objects/_import": (200, {"success": True, "successCount": 10})}) as kibana:
         code, lines, _ = run("setup", "--url", bare.url, "--kibana-url", kibana.url, "--space", "mail", "--api-key-file", str(key))
-    finally:
-        kibana.stop()
     assert (code, lines[-1]) == (0, "dashboards, searches and data views: loaded 10 objects")
     _, (method, path, headers, body) = kibana.requests
     assert (method, path) == ("POST", "/s/mail/api/saved_objects/_import?overwrite=true")
@@ -322,11 +286,8 @@ def test_dashboards_are_imported_with_overwrite(bare: Client, tmp_path: Path) ->
 def test_a_refused_dashboard_is_an_error(bare: Client) -> None:
     """What Kibana says is wrong is told in one line."""
     answer = {"success": False, "errors": [{"type": "search", "id": "esatls-search-events", "error": {"type": "missing_references"}}]}
-    kibana = StandIn({"/api/status": (200, {"status": {}}), "/api/saved_objects/_import": (200, answer)})
-    try:
+    with StandIn({"/api/status": (200, {"status": {}}), "/api/saved_objects/_import": (200, answer)}) as kibana:
         code, _, errors = run("setup", "--url", bare.url, "--kibana-url", kibana.url)
-    finally:
-        kibana.stop()
     assert code == 1
     assert errors.splitlines()[-1] == f"esatls: {kibana.url}: Kibana rejected the dashboards: search esatls-search-events: missing_references"
 
@@ -335,11 +296,8 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
     """An Elasticsearch that has ECS templates composes with them; older and serverless ones get what they know."""
     root = {"version": {"number": "9.1.2", "build_flavor": "default"}}
     present: dict[str, tuple[int, Any]] = {f"/_component_template/{name}": (200, {}) for name in ("logs@mappings", "logs@settings", "ecs@mappings")}
-    server = StandIn({"/": (200, root), **present})
-    try:
+    with StandIn({"/": (200, root), **present}) as server:
         known = setting_up.capabilities(Client(server.url))
-    finally:
-        server.stop()
     steps = {step.name: step for step in setting_up.server_steps(known, retention_days=30)}
     assert list(steps) == ["lifecycle esatls-events", "lifecycle esatls-records", *LOADED]
     assert steps["ingest pipeline esatls"].body["processors"][-1]["pipeline"]["ignore_missing_pipeline"]
@@ -475,28 +433,22 @@ def test_an_answer_that_is_no_search_server_s_is_told_in_one_line(command: list[
     listed = tmp_path / "partners.csv"
     listed.write_text("domain,direction,owner\nexample.com,both,\n")
     record = {"esa_direction": "receiving", "icid": 5, "opened": "2024-01-01T00:00:00Z", "tls_verdict": "unused", "messages": 0}
-    proxy = Proxy("http://127.0.0.1:1")
-    proxy.fault = lambda _, __: answer
-    try:
+    with Proxy("http://127.0.0.1:1") as proxy:
+        proxy.fault = lambda _, __: answer
         done = run(*command, "--url", proxy.url, *([str(listed)] if command == ["must-encrypt"] else []), given=json.dumps(record))
-    finally:
-        proxy.stop()
     asked = proxy.requests[-1]
     assert done == (1, [], f"esatls: {asked.method} {proxy.url}{asked.path}: {message}\n")
 
 
 def test_a_file_with_a_secret_is_text_in_utf_8(tmp_path: Path) -> None:
     """A mark in front, as editors on Windows write it, is no part of a key; a file in another encoding is named, and nothing of it is shown."""
-    server = StandIn({})
-    path = tmp_path / "key"
-    try:
+    with StandIn({}) as server:
+        path = tmp_path / "key"
         path.write_bytes(b"\xef\xbb\xbfa2V5\r\n")
         run("setup", "--url", server.url, "--api-key-file", str(path))
         assert [headers["authorization"] for _, _, headers, _ in server.requests] == ["ApiKey a2V5"]
         path.write_bytes("a2V5\r\n".encode("utf-16"))
         assert run("setup", "--url", server.url, "--api-key-file", str(path)) == (2, [], f"esatls: {path}: is not text in UTF-8\n")
-    finally:
-        server.stop()
 
 
 @pytest.mark.parametrize(
@@ -509,11 +461,8 @@ def test_a_file_with_a_secret_is_text_in_utf_8(tmp_path: Path) -> None:
 def test_a_server_that_lets_nobody_in_leads_to_the_key(key: str, hint: str) -> None:
     """The answer 401 is told with the places of the key, in words that suit a missing one and a wrong one."""
     reason = "missing authentication credentials for REST request [/]"
-    server = StandIn({"/": (401, {"error": {"reason": reason}})})
-    try:
+    with StandIn({"/": (401, {"error": {"reason": reason}})}) as server:
         told = run("setup", "--url", server.url, env={"ESATLS_ELASTIC_API_KEY": key})
-    finally:
-        server.stop()
     assert told == (1, [], f"esatls: GET {server.url}/: 401 {reason}; {hint}\n")
 
 
@@ -563,11 +512,8 @@ def test_what_stands_before_a_line_that_is_no_record_is_written(empty: Client) -
 
 def test_no_redirect_is_followed() -> None:
     """The API key is not carried to another server."""
-    server = StandIn({"/": (302, {})})
-    try:
+    with StandIn({"/": (302, {})}) as server:
         code, _, errors = run("setup", "--url", server.url, env={"ESATLS_ELASTIC_API_KEY": "a2V5"})
-    finally:
-        server.stop()
     assert code == 1
     assert errors.startswith(f"esatls: GET {server.url}/: 302")
     assert len(server.requests) == 1
@@ -586,13 +532,10 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
 
 def test_the_server_s_certificate_is_verified(certificate: tuple[str, str]) -> None:
     """A server whose certificate nobody vouches for is refused, unless its authority is named or the user insists."""
-    server = StandIn({"/": (200, {"version": {"number": "8.19.0"}})}, certificate)
-    try:
+    with StandIn({"/": (200, {"version": {"number": "8.19.0"}})}, certificate) as server:
         code, _, errors = run("setup", "--url", server.url, "--dry-run")
         assert code == 1
         assert errors == f"esatls: {server.url}: its certificate cannot be verified (self-signed certificate); use --ca-cert to name its CA\n"
         assert server.requests == []
         assert run("setup", "--url", server.url, "--dry-run", "--ca-cert", certificate[0])[0] == 0
         assert run("setup", "--url", server.url, "--dry-run", "--insecure")[0] == 0
-    finally:
-        server.stop()

@@ -42,11 +42,8 @@ def do(command: list[str], client: Client, kibana: str = "") -> None:
 
 def set_up(client: Client) -> None:
     """Run the command of the README that sets a server up."""
-    kibana = StandIn({"/api/status": (200, STATUS), DASHBOARDS.partition("?")[0]: (200, {"success": True, "successCount": 1})})
-    try:
+    with StandIn({"/api/status": (200, STATUS), DASHBOARDS.partition("?")[0]: (200, {"success": True, "successCount": 1})}) as kibana:
         do(commands(README, "setup")[0], client, kibana.url)
-    finally:
-        kibana.stop()
 
 
 def ship(client: Client, index: str, documents: list[dict[str, Any]]) -> None:
