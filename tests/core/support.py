@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.extraction.blocks import BlockStream
-from esatls.extraction.match import event_of
+from esatls.extraction.event_stream import Events
+from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines.clock import Clock, parse_rfc3339, zone
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from esatls.extraction.event_record import EventRecord
-    from esatls.extraction.heads import Head
-    from esatls.extraction.match import Spec
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "cases"
@@ -52,37 +50,9 @@ def all_cases() -> list[dict[str, Any]]:
     return found
 
 
-class Events:
-    """A consumer that keeps every event."""
-
-    def __init__(self) -> None:
-        self.found: list[EventRecord] = []
-
-    def take(self, head: Head, spec: Spec, found: re.Match[str]) -> bool:
-        """Keep one event."""
-        self.found.append(event_of(spec, found, head.base))
-        return True
-
-    def add(self, event: EventRecord) -> None:
-        """Keep an event that was read elsewhere."""
-        self.found.append(event)
-
-    def take_all(self, lines: Iterable[tuple[str, Head]], start: int) -> int:
-        """Keep the events of many lines, found one at a time."""
-        from esatls.extraction.match import match
-
-        taken = 0
-        for line, head in lines:
-            event = match(line[start:].rstrip())
-            if event is not None:
-                self.take(head, *event)
-                taken += 1
-        return taken
-
-
 def read_events(lines: Sequence[str], *, host: str | None = None) -> tuple[list[EventRecord], Counts]:
     """Return the events of a log, read line by line, and the counts."""
-    consumer = Events()
+    consumer = Events(frozenset(EVENT_KINDS))
     stream = Stream(consumer, clock(), host)
     for line in lines:
         stream.line(line)
@@ -104,10 +74,60 @@ def read_blocks(blocks: Sequence[Sequence[str]], *, host: str | None = None) -> 
     """Return the facts of a log, read in blocks of bytes, and the counts."""
     facts = Facts()
     stream = BlockStream(facts, clock(), host)
-    for block in blocks:
-        stream.feed("".join(line + "\n" for line in block).encode("utf-8", "surrogateescape"))
-    stream.end()
+    feed(stream, blocks)
     return facts, stream.counts
+
+
+def cut(lines: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Return lines in blocks of a size."""
+    return [lines[at : at + size] for at in range(0, len(lines), size)]
+
+
+def feed(stream: BlockStream, blocks: Sequence[Sequence[str]], *, sift: bool = False) -> None:
+    """Give blocks to a stream, as bytes; with `sift`, for what is about TLS alone."""
+    for block in blocks:
+        data = "".join(line + "\n" for line in block).encode("utf-8", "surrogateescape")
+        if sift:
+            stream.sift(data, "TLS", "ESADaneStatus")
+        else:
+            stream.feed(data)
+    stream.end()
+
+
+def events_in_blocks(blocks: Sequence[Sequence[str]]) -> tuple[list[EventRecord], Counts]:
+    """Return the events of a log that is read in blocks, and the counts."""
+    consumer = Events(frozenset(EVENT_KINDS))
+    stream = BlockStream(consumer, clock())
+    feed(stream, blocks)
+    return consumer.found, stream.counts
+
+
+def blocks_agree(lines: Sequence[str], *sizes: int) -> None:
+    """Raise unless a log gives the same facts and counts in blocks of each size as line by line."""
+    by_line, counts = read_facts(lines)
+    for size in sizes:
+        by_block, block_counts = read_blocks(cut(lines, size))
+        assert as_sets(by_block) == as_sets(by_line)
+        assert block_counts == counts
+
+
+def resumed(lines: Sequence[str], at: int) -> tuple[list[EventRecord], Counts]:
+    """Return what a log gives that is saved before one line, and read on by another stream."""
+    consumer = Events(frozenset(EVENT_KINDS))
+    first, second = Stream(consumer, clock()), Stream(consumer, clock())
+    for line in lines[:at]:
+        first.line(line)
+    second.restore(json.loads(json.dumps(first.state())))
+    for line in lines[at:]:
+        second.line(line)
+    second.end()
+    return consumer.found, second.counts
+
+
+def resumed_anywhere(lines: Sequence[str]) -> None:
+    """Raise unless a log gives the same events and counts wherever it is saved and read on."""
+    for at in range(len(lines) + 1):
+        assert resumed(lines, at) == read_events(lines)
 
 
 def as_sets(facts: Facts) -> dict[str, list[dict[str, set[Any]]]]:

@@ -21,7 +21,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.core import taken_apart, two_texts
-from tests.core.support import SHARED, all_cases, clock, needs_shared, read_blocks, read_events, read_facts
+from tests.core.support import (
+    SHARED,
+    all_cases,
+    blocks_agree,
+    clock,
+    cut,
+    events_in_blocks,
+    feed,
+    needs_shared,
+    read_blocks,
+    read_events,
+    resumed_anywhere,
+)
 from tests.core.support import records as records_of_facts
 from tests.core.test_spoofing import CARRIERS, FED, IDENTITY, ONE_LINE, SPLIT
 
@@ -211,9 +223,8 @@ def test_record_in_a_list_behind_a_tag(seconds: str, size: int) -> None:
     assert told(lines) == [ESA1, NAMED]
     del lines[1]
     assert told([lines[0].replace("esa.x: [", "esa.x: [1, "), lines[0].replace("esa.x", "Info"), lines[0].replace("esa.x", "f.log:Info"), lines[0][:-2]]) == []
-    facts, counts = read_blocks([(lines * 9)[at : at + size] for at in range(0, 18, size)])
-    assert records_of_facts(facts) == records_of_facts(read_facts(lines * 9)[0])
-    assert counts == Counts(18, 9, 9)
+    assert read_events(lines * 9)[1] == Counts(18, 9, 9)
+    blocks_agree(lines * 9, size)
     for header in ("Sun Mar  3 10:00:02 2024 Info: ", "Info: "):
         log = [f"{header}ICID 7 close", f"{header}MID 1 Subject 'x", lines[0], f"{header}ICID 8 close"]
         assert [one[0] for one in told(log)] in ([7, 8], [7, None, 8])
@@ -253,20 +264,6 @@ TABLES = {
     "capitals and marks": ["Event Time,HOST_NAME,Raw Data", f"{AT},esa1,{LINE}"],
     "several such columns": ["Time,Host,Event Text,Original Entry,Log Record", f"{AT},esa1,a mail log,{LINE},x"],
 }
-
-
-def resumed_anywhere(lines: list[str]) -> None:
-    """Save and restore between any two lines, and expect the same events and counts."""
-    for at in range(len(lines) + 1):
-        kept, rest = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
-        first, second = Stream(kept, clock()), Stream(rest, clock())
-        for line in lines[:at]:
-            first.line(line)
-        second.restore(json.loads(json.dumps(first.state())))
-        for line in lines[at:]:
-            second.line(line)
-        second.end()
-        assert ([*kept.found, *rest.found], second.counts) == read_events(lines)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -448,27 +445,15 @@ ODD_BEGINNINGS: dict[str, tuple[list[str], list[int]]] = {
 
 
 @pytest.mark.parametrize("name", ODD_BEGINNINGS)
-@pytest.mark.parametrize("size", [1, 2, 9])
-def test_first_lines_of_any_language(name: str, size: int) -> None:
+def test_first_lines_of_any_language(name: str) -> None:
     """Names of columns in any language make a table, no cell of which is a line; the end of a text in front of a log hides no line of it."""
     lines, right = ODD_BEGINNINGS[name]
     for log in (lines, [line + "\r" for line in lines]):
         events, counts = read_events(log)
         assert [event["icid"] for event in events if "icid" in event] == right
         assert counts.events + counts.ignored == counts.lines == len(lines)
-        facts, in_blocks = read_blocks([log[at : at + size] for at in range(0, len(log), size)])
-        assert records_of_facts(facts) == records_of_facts(read_facts(log)[0])
-        assert in_blocks.lines == len(lines)
-        for at in range(len(log) + 1):
-            found = Events(frozenset(EVENT_KINDS))
-            first, second = Stream(found, clock()), Stream(found, clock())
-            for line in log[:at]:
-                first.line(line)
-            second.restore(json.loads(json.dumps(first.state())))
-            for line in log[at:]:
-                second.line(line)
-            second.end()
-            assert found.found == events
+        resumed_anywhere(log)
+        blocks_agree(log, 1, 2, 9)
 
 
 FOREIGN_NAMES = ["Zeit", "Betreff", "Größe", "N°", "件名", "Тема", "Objet", "Reçu le", "E-Mail", "ID"]
@@ -501,13 +486,12 @@ ROWS_WITHOUT_NAMES = {
 
 
 @pytest.mark.parametrize("row", ROWS_WITHOUT_NAMES)
-@pytest.mark.parametrize("size", [1, 2, 9])
-def test_rows_without_names_of_columns(row: str, size: int) -> None:
+def test_rows_without_names_of_columns(row: str) -> None:
     """The quotes around a cell are no part of its line, and the cells behind it neither."""
     texts = [TEXT, "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA", 'MID 1 Subject ""a"", b""']
     texts += [f'MID 1 Subject \'"",""{LINE}\'', "ICID 5 close"]
     log = [row.format(at="2024-03-03 10:00:02", text=text) for text in texts]
-    events, counts = read_events(log)
+    events, _ = read_events(log)
     told = [{name: value for name, value in event.items() if name not in ("time", "esa_host", "esa_log", "esa_level", "esa_direction")} for event in events]
     assert told == [
         {"esa_event": "tls_success", "tls_result": "success", "icid": 5},
@@ -517,9 +501,7 @@ def test_rows_without_names_of_columns(row: str, size: int) -> None:
         {"esa_event": "connection_closed", "icid": 5, "close_reason": "close"},
     ]
     assert [(event["time"], event.get("esa_host")) for event in events] == [(AT, ROWS_WITHOUT_NAMES[row])] * 5
-    facts, in_blocks = read_blocks([log[at : at + size] for at in range(0, len(log), size)])
-    assert records_of_facts(facts) == records_of_facts(read_facts(log)[0])
-    assert in_blocks == counts
+    blocks_agree(log, 1, 2, 9)
 
 
 def test_quotes_that_are_no_cell() -> None:
@@ -591,7 +573,7 @@ def test_the_collectors_time_shows_the_year(order: int) -> None:
         [f"{taken} relay {line}" for taken, line in short],
     ):
         assert [at for _, at, *_ in told(lines)] == right
-        assert records_of_facts(read_blocks([lines])[0]) == records_of_facts(read_facts(lines)[0])
+        blocks_agree(lines, len(lines))
 
 
 @pytest.mark.parametrize("order", ["CT", "TC", "TCT", "CTT", "WCW", "CW", "CWT", "NT", "CB", "BC"])
@@ -606,9 +588,7 @@ def test_consolidated_events_beside_lines(order: str) -> None:
         right.pop()
     assert told(lines) == right
     assert read_events(lines)[1] == Counts(len(lines), len(right), len(lines) - len(right))
-    facts, in_blocks = read_blocks([lines])
-    assert records_of_facts(facts) == records_of_facts(read_facts(lines)[0])
-    assert in_blocks == Counts(len(lines), len(right), len(lines) - len(right))
+    blocks_agree(lines, len(lines))
 
 
 def test_columns_of_sentinel() -> None:
@@ -802,10 +782,9 @@ def test_composed_headers(parts: list[tuple[str, str, str, str]], case: tuple[st
 def test_documents_in_blocks(parts: list[str], size: int) -> None:
     """A document gives the same in blocks of any size, and every line of it is counted once."""
     lines = "\n".join(parts).split("\n")
-    _, counts = read_facts(lines)
-    _, in_blocks = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
-    assert counts == in_blocks
+    counts = read_events(lines)[1]
     assert counts.lines == len(lines) == counts.events + counts.ignored + counts.unreadable
+    blocks_agree(lines, size)
 
 
 STAMPED = "Sun Mar  3 10:00:02 2024 "
@@ -832,9 +811,7 @@ def test_records_in_blocks(lines: list[str], size: int) -> None:
     for line in lines:
         stream.line(line)
     stream.end()
-    for at in range(0, len(lines), size):
-        blocks.feed("".join(line + "\n" for line in lines[at : at + size]).encode())
-    blocks.end()
+    feed(blocks, cut(lines, size))
     assert (by_block.found, blocks.counts, blocks.span) == (by_line.found, stream.counts, stream.span)
 
 
@@ -863,15 +840,7 @@ def test_numbers_in_a_header(form: str, lines: list[tuple[int, int, int, int, in
     """Counts and other stamps in front of the appliance's own stamp differ from line to line: in blocks as line by line."""
     ends = ["ICID 5 TLS success", "ICID 5 close", "MID 1 Subject 'x'", "no event"]
     log = [COUNTED[form].format(minute=minute, second=second, other=other, number=number) + ends[end] for minute, second, other, number, end in lines]
-    one, other = Events(frozenset(EVENT_KINDS)), Events(frozenset(EVENT_KINDS))
-    by_line, by_block = Stream(one, clock()), BlockStream(other, clock())
-    for line in log:
-        by_line.line(line)
-    by_line.end()
-    by_block.feed("".join(line + "\n" for line in log).encode())
-    by_block.end()
-    assert other.found == one.found
-    assert by_block.counts == by_line.counts
+    assert events_in_blocks([log]) == read_events(log)
 
 
 def test_a_cell_of_a_table_ends_where_its_quotes_end() -> None:

@@ -10,13 +10,12 @@ from esatls.extraction.blocks import BlockStream
 from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS, TLS_KINDS
 from esatls.extraction.probe import probe_all
-from esatls.extraction.stream import Counts, Stream
+from esatls.extraction.stream import Counts
 from esatls.lines.sources import Source
 from esatls.parallel.cuts import cuts
 from esatls.parallel.parts import Options, parts_of, read
-from esatls.verdicts.facts import Facts
 
-from tests.core.support import as_sets, clock, read_blocks, read_events, read_facts, records
+from tests.core.support import as_sets, blocks_agree, clock, events_in_blocks, feed, read_blocks, read_events, read_facts, records, resumed_anywhere
 
 if TYPE_CHECKING:
     import pathlib
@@ -262,26 +261,10 @@ def test_rest_of_a_line_that_a_relay_has_split(header: str, its: str, rest: str)
     facts, counts = read_blocks([forged])
     assert as_sets(facts) == as_sets(read_blocks([[*lines, forged[-1]]])[0])
     assert (counts.lines, counts.ignored) == (4, 1)
-    before, after = Stream(Facts(), clock()), Stream(Facts(), clock())
-    for line in lines:
-        before.line(line)
-    after.restore(json.loads(json.dumps(before.state())))
-    after.line(forged[2])
-    after.end()
-    assert after.counts.ignored == 1
+    resumed_anywhere(forged)
 
 
 LOGCLI = '2024-03-05T10:{:02}:{:02}Z {{host="esa1", job="syslog"}} '
-
-
-def events_in_blocks(blocks: list[list[str]]) -> tuple[list[Any], Counts]:
-    """Return the events of a log that is read in blocks, and the counts."""
-    found = Events(frozenset(EVENT_KINDS))
-    stream = BlockStream(found, clock())
-    for block in blocks:
-        stream.feed("".join(line + "\n" for line in block).encode())
-    stream.end()
-    return found.found, stream.counts
 
 
 @pytest.mark.parametrize("at", [0, 1, 5, 19])
@@ -337,24 +320,12 @@ def test_log_name_exactly_behind_a_cut(header: str, letter: str, bytes_let_throu
         _, counts = read_blocks([[closing] * 3, lines])
         assert counts.lines == len(lines) + 3 == counts.events + counts.ignored
         for log in (lines, [json.dumps({"message": line}) for line in lines]):
-            assert as_sets(read_blocks([log])[0]) == as_sets(read_facts(log)[0])
+            blocks_agree(log, len(log))
         sifted = Events()
-        stream = BlockStream(sifted, clock())
-        for block in ([closing] * 3, lines):
-            stream.sift("".join(line + "\n" for line in block).encode(), "TLS", "ESADaneStatus")
-        stream.end()
+        feed(BlockStream(sifted, clock()), ([closing] * 3, lines), sift=True)
         about_tls = [event["icid"] for event in found if event["esa_event"] in TLS_KINDS]
         assert [event["icid"] for event in sifted.found] == about_tls
-        for at in range(len(lines)):  # a run that ended there, and another that goes on
-            in_two = Events()
-            first, second = Stream(in_two, clock()), Stream(in_two, clock())
-            for line in (closing, *lines[:at]):
-                first.line(line)
-            second.restore(json.loads(json.dumps(first.state())))
-            for line in lines[at:]:
-                second.line(line)
-            second.end()
-            assert [event["icid"] for event in in_two.found] == about_tls
+        resumed_anywhere([closing, *lines])
         return about_tls
 
     assert kept(forged) == [6]
@@ -469,13 +440,5 @@ CUT = "<22>Mar  5 10:00:02 esa1 mail_logs: Info: "
 )
 def test_rest_of_a_line_before_a_break(lines: list[str]) -> None:
     """A reader that goes on behind a line that may have been cut, behind the one after it, or behind one with other text in front, knows it."""
-    for at in range(len(lines) + 1):
-        sink = Events()
-        before, after = Stream(sink, clock()), Stream(sink, clock())
-        for line in lines[:at]:
-            before.line(line)
-        after.restore(json.loads(json.dumps(before.state())))
-        for line in lines[at:]:
-            after.line(line)
-        after.end()
-        assert [event["icid"] for event in sink.found if "icid" in event] == [7]
+    assert [event["icid"] for event in read_events(lines)[0] if event["esa_event"] in TLS_KINDS] == [7]
+    resumed_anywhere(lines)

@@ -18,7 +18,7 @@ from esatls.verdicts.facts import Facts
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.core.support import all_cases, as_sets, clock, read_blocks, read_events, read_facts
+from tests.core.support import all_cases, as_sets, blocks_agree, clock, cut, feed, read_blocks, read_events, read_facts
 
 if TYPE_CHECKING:
     import random
@@ -238,10 +238,7 @@ def test_marks_of_files_and_colors(odd: str, plain: str) -> None:
     right, counts = read_events([plain.format(text) for text in texts])
     assert (len(right), counts.events) == (21, 21)
     assert read_events(lines) == (right, counts)
-    facts = as_sets(read_facts([plain.format(text) for text in texts])[0])
-    for size in (1, 2, 5, 21):
-        by_block, block_counts = read_blocks([lines[at : at + size] for at in range(0, len(lines), size)])
-        assert (as_sets(by_block), block_counts) == (facts, counts)
+    blocks_agree(lines, 1, 2, 5, 21)
 
 
 def test_colors_within_a_line() -> None:
@@ -472,7 +469,7 @@ def test_lines_of_other_programs_change_nothing(parts: list[tuple[bool, str, int
     """A log shared with other programs gives the facts of the log alone, line by line and in blocks; the others' lines are ignored."""
     lines = [STAMP + WHOLE[number] if own else envelope + "x: ICID 6 TLS success" for own, envelope, number in parts]
     alone, counts = read_facts([line for line in lines if line.startswith(STAMP)])
-    for shared, shared_counts in (read_facts(lines), read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])):
+    for shared, shared_counts in (read_facts(lines), read_blocks(cut(lines, size))):
         assert as_sets(shared) == as_sets(alone)
         assert (shared_counts.lines, shared_counts.events) == (len(lines), counts.events)
 
@@ -507,10 +504,7 @@ WHOLE = [
 def test_fast_blocks_give_the_same(parts: list[tuple[str, str]], size: int) -> None:
     """The loop for lines with known envelopes finds what the careful reading finds."""
     lines = [envelope + text for envelope, text in parts]
-    by_line, counts = read_facts(lines)
-    by_block, block_counts = read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])
-    assert as_sets(by_block) == as_sets(by_line)
-    assert block_counts == counts
+    blocks_agree(lines, size)
 
 
 NATIVE = "Wed Jul 20 19:47:40 2005 Info: "
@@ -534,10 +528,7 @@ def test_headers_that_count_give_the_same(headers: list[str], data: st.DataObjec
     rest = data.draw(st.lists(st.tuples(likely, st.sampled_from([*WHOLE, *NOISE])), max_size=60))
     lines = [header + text for header, text in [(headers[0], WHOLE[0]), *rest]]
     size = data.draw(st.integers(min_value=2, max_value=20))
-    by_line, counts = read_facts(lines)
-    by_block, block_counts = read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])
-    assert as_sets(by_block) == as_sets(by_line)
-    assert block_counts == counts
+    blocks_agree(lines, size)
 
 
 SUBJECTS = ["MID 1 Subject 'x 2005 Info: ICID 9 TLS success'", "MID 1 Subject 'x 2005 Info: y", "MID 1 Subject ' TLS '", "MID 1 Subject 'x"]
@@ -562,9 +553,7 @@ def test_sifted_blocks_give_the_same(lines: list[str], size: int) -> None:
     for line in lines:
         one.line(line)
     one.end()
-    for i in range(0, len(lines), size):
-        other.sift("".join(line + "\n" for line in lines[i : i + size]).encode(), "TLS", "ESADaneStatus")
-    other.end()
+    feed(other, cut(lines, size), sift=True)
     assert sifted.found == whole.found
     assert other.counts == one.counts
     assert other.counts.not_understood.as_list() == one.counts.not_understood.as_list()
@@ -611,10 +600,7 @@ def test_records_are_read_alone(records: list[str]) -> None:
 )
 def test_fast_records_give_the_same(lines: list[str], size: int) -> None:
     """Records that are read many at a time give what they give one at a time, whatever stands between them."""
-    by_line, counts = read_facts(lines)
-    by_block, block_counts = read_blocks([lines[i : i + size] for i in range(0, len(lines), size)])
-    assert as_sets(by_block) == as_sets(by_line)
-    assert block_counts == counts
+    blocks_agree(lines, size)
 
 
 def test_no_line_is_no_event() -> None:
