@@ -177,23 +177,11 @@ def test_required_tls_failed_for_the_reason_beside_it(line: str, reason: str) ->
     assert found == {"tls_verdict": "failed", "tls_reason": reason, "tls_required": True, "messages": 0}
 
 
-def test_connection_error_where_the_handshake_would_be() -> None:
-    """A connection error is possibly a failed handshake: the reason says so and is kept."""
-    error = "Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: [Errno 0] Error interface: 192.0.2.1 reason: network error"
-    assert connection(OUT, f"1 {error}") == {"tls_verdict": "failed", "tls_reason": "possibly: network error ([Errno 0] Error)", "messages": 0}
-
-
 def test_connection_error_after_a_success_or_a_message() -> None:
     """An error that comes later is the end of a connection, and no failed handshake."""
     error = "Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: EOF interface: 192.0.2.1 reason: network error"
     assert connection(OUT, TLS_OUT, f"9 {error}")["tls_verdict"] == "encrypted"
     assert connection(OUT, DONE, f"9 {error}") == {"tls_verdict": "cleartext", "messages": 1}
-
-
-def test_connection_error_without_the_opening() -> None:
-    """An error on a connection whose opening is not in view may stand anywhere in it: the log does not tell, and its words are kept."""
-    error = "9 Connection Error: DCID 6 domain: example.com IP: 203.0.113.25 port: 25 details: [Errno 0] Error interface: 192.0.2.1 reason: network error"
-    assert connection(error) == {"tls_verdict": "unknown", "tls_reason": "network error ([Errno 0] Error)", "messages": 0}
 
 
 def test_bounce_and_delay_pass_no_message() -> None:
@@ -593,31 +581,6 @@ def test_witnesses_that_agree() -> None:
 
 
 # records
-
-
-def test_record_of_a_connection() -> None:
-    """All that the lines say of one connection stands in its record."""
-    (record,) = log(
-        "0 New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx1.example.net verified yes",
-        "0 ICID 5 ACCEPT SG LIST match ALL SBRS 1.0 country France",
-        "1 ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA",
-        "2 Start MID 1 ICID 5",
-        "2 MID 1 ICID 5 From: <a@Example.net>",
-        "3 Start MID 2 ICID 5",
-        "9 ICID 5 close",
-    )[0]
-    assert record == {
-        "esa_host": "esa1", "esa_direction": "receiving", "icid": 5, "opened": "2024-03-05T10:00:00Z", "closed": "2024-03-05T10:00:09Z",
-        "peer_ip": "198.51.100.7", "peer_host": "mx1.example.net", "interface": "Data 1", "interface_ip": "192.0.2.1",
-        "hat_action": "ACCEPT", "sender_group": "LIST", "country": "France", "mail_flow": "incoming",
-        "tls_verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "domain": "example.net", "messages": 2,
-    }  # fmt: skip
-
-
-def test_connection_that_ends_in_several_lines() -> None:
-    """The first line of the end is the end."""
-    (record,) = log(IN, "5 ICID 5 lost", "7 ICID 5 close", "6 ICID 5 disconnected address 198.51.100.7")[0]
-    assert (record["opened"], record["closed"]) == ("2024-03-05T10:00:00Z", "2024-03-05T10:00:05Z")
 
 
 def test_peer_of_a_delivery_without_an_opening() -> None:

@@ -24,6 +24,7 @@ def _text(text: str) -> str:
     return f"Info: {text}"
 
 
+TLS_BY_EVENT = {"verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "witness": ["cef"]}
 BOUNCED = ("05T10:00:01", "Bounced: DCID 9 MID 3 to RID 0 - 5.4.7 - Delivery expired")
 NOT_OUT = ("05T10:00:02", "ESAMID=3 ESADCID=9 act=BOUNCED ESATLSOutConnStatus=Failure")
 
@@ -147,9 +148,9 @@ def test_partners_are_known_by_the_record_alone() -> None:
     ("stated", "delivered", "attempt"),
     [
         (
-            "act=DELIVERED ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.3",
+            "act=DELIVERED ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.2 ESATLSOutCipher=AES128-SHA duser=bob@example.com",
             "encrypted",
-            {"rid": [], "outcome": "done", "time": TIME, "verdict": "encrypted", "tls_version": "TLSv1.3", "witness": ["cef"]},
+            {"rid": [], "outcome": "done", "time": TIME, **TLS_BY_EVENT, "domain": "example.com"},
         ),
         (
             "act=DELIVERED ESATLSOutConnStatus=Failure",
@@ -194,18 +195,6 @@ def test_what_a_record_says_of_receiving_counts_where_the_log_has_icid_0(stated:
     connections, (message,) = log(("05T10:00:00", "Start MID 3 ICID 0"), ("05T10:00:01", f"ESAMID=3 {stated}"))
     assert connections == []
     assert (message["received"], message.get("received_witness")) == expected
-
-
-def test_a_delivery_of_the_text_log_is_not_told_twice() -> None:
-    """Where the log shows a delivery, a record without a DCID adds none."""
-    lines = (
-        ("05T10:00:00", OUT),
-        ("05T10:00:01", "DCID 9 TLS success protocol TLSv1.2 cipher AES128-SHA"),
-        ("05T10:00:01", "Message done DCID 9 MID 3 to RID [0]"),
-    )
-    message = log(*lines, ("05T10:00:02", "ESAMID=3 act=DELIVERED ESATLSOutConnStatus=Success"))[1][0]
-    assert [attempt["dcid"] for attempt in message["deliveries"]] == [9]
-    assert message["delivered"] == "encrypted"
 
 
 def test_a_record_written_days_later_is_about_the_same_connection() -> None:
@@ -361,31 +350,11 @@ def test_event_that_names_no_connection(lines: tuple[str, ...], events: tuple[st
     assert {name: value for name, value in message.items() if name.startswith("received") or name in ("icid", "mail_flow")} == expected
 
 
-@pytest.mark.parametrize(
-    ("event", "expected"),
-    [
-        (
-            "act=DELIVERED ESATLSOutConnStatus=Success ESATLSOutProtocol=TLSv1.2 ESATLSOutCipher=AES128-SHA",
-            {"outcome": "done", "verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "witness": ["cef"]},
-        ),
-        ("act=DELIVERED ESATLSOutConnStatus=Success", {"outcome": "done", "verdict": "encrypted", "witness": ["cef"]}),
-        ("act=DELIVERED ESATLSOutConnStatus=Failure", {"outcome": "done", "verdict": "cleartext", "reason": "TLS failed", "witness": ["cef"]}),
-        ("act=BOUNCED ESATLSOutConnStatus=Failure", {"outcome": "bounced", "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]}),
-        ("act=DELIVERED", {"outcome": "done", "verdict": "unknown"}),
-    ],
-)
-def test_delivery_that_names_no_connection(event: str, expected: dict[str, Any]) -> None:
-    """The attempt is what the event states."""
-    (message,) = log(("05T10:00:00", f"ESAMID=3 {event} duser=bob@example.com"))[1]
-    assert message["deliveries"] == [{"rid": [], "time": TIME, "domain": "example.com", **expected}]
-
-
 DCID = "New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.5 port 25"
 TO = "MID 3 ICID 1 RID 0 To: <carol@example.org>"
 SENT = "Message done DCID 9 MID 3 to RID [0]"
 SENT_OVER_TLS = RECEIVED.replace("In", "Out")
 SENT_IN_CLEAR = "ESATLSOutConnStatus=Failure"
-TLS_BY_EVENT = {"verdict": "encrypted", "tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA", "witness": ["cef"]}
 
 
 @pytest.mark.parametrize(
@@ -418,3 +387,4 @@ def test_delivery_of_the_log_by_an_event_that_names_no_connection(lines: tuple[s
     (message,) = log(*((f"05T10:00:0{second}", text) for second, text in enumerate(told)))[1]
     names = ("verdict", "tls_version", "tls_cipher", "reason", "conflict", "witness")
     assert {name: value for name, value in message["deliveries"][0].items() if name in names} == expected
+    assert len(message["deliveries"]) == sum(line.startswith("Message done") for line in lines)
