@@ -80,11 +80,7 @@ def test_a_dated_name(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("options", [("messages",), ("report", "-o", "{date}.json")])
 @pytest.mark.parametrize(
     ("option", "text", "where"),
-    [
-        ("--since", "0001-01", "Asia/Tokyo"),
-        ("--since", "0001-01-01T00:00:00Z", "America/New_York"),
-        ("--until", "9999-12-31T23:59:59Z", "Asia/Tokyo"),
-    ],
+    [("--since", "0001-01", "Asia/Tokyo"), ("--since", "0001-01-01T00:00:00Z", "America/New_York"), ("--until", "9999-12-31T23:59:59Z", "Asia/Tokyo")],
 )
 def test_a_day_that_no_calendar_has(options: tuple[str, ...], option: str, text: str, where: str) -> None:
     """A time before the first day or after the last, as the zone or UTC counts them, is a usage error of every command."""

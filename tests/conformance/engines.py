@@ -119,11 +119,7 @@ def extractor(rows: Sequence[Row]) -> Cells:
         for item in row.items:
             found = None if read is None else read(item.text)
             wanted = None if read is None else item.stated
-            cell.note(
-                item.text or item.line,
-                (found, [] if item.line is None else read_events([item.line])[0]),
-                (wanted, item.events),
-            )
+            cell.note(item.text or item.line, (found, [] if item.line is None else read_events([item.line])[0]), (wanted, item.events))
         if row.kind == "scenario":
             facts, _ = read_facts(row.log.splitlines())
             connections, messages = records(facts)

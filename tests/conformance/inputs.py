@@ -81,12 +81,7 @@ RIGHT: dict[str, Right] = {
     ),
     "04_cef_two_appliances_one_collector": Right(
         [(None, _at("10:00:05"), CEF, 801, 901, 7001), (None, _at("10:00:09"), CEF, 801, 901, 7001)],
-        [
-            (A, "receiving", 801, "encrypted"),
-            (A, "delivery", 901, "encrypted"),
-            (B, "receiving", 801, "cleartext"),
-            (B, "delivery", 901, "cleartext"),
-        ],
+        [(A, "receiving", 801, "encrypted"), (A, "delivery", 901, "encrypted"), (B, "receiving", 801, "cleartext"), (B, "delivery", 901, "cleartext")],
         [
             (A, 7001, "encrypted", "encrypted", ["bob@example.com"], [(901, "done", "encrypted", _at("10:00:05"))]),
             (B, 7001, "cleartext", "cleartext", ["carl@example.com"], [(901, "done", "cleartext", _at("10:00:09"))]),
@@ -129,9 +124,7 @@ RIGHT: dict[str, Right] = {
     "14_collectors_fields": _successes(*ESA1 * 2, "relay", *ESA1 * 5),
     "15_headers": _successes(*ESA1 * 3, "192.0.2.77", "192.0.2.10", *ESA1 * 5, None, "esa1"),
     "16_recipient_rejected": Right(
-        [(None, _at("10:00:00"), "message_started", 44, None, 55)],
-        [(None, "receiving", 44, "unknown")],
-        [(None, 55, "unknown", "none", [], [])],
+        [(None, _at("10:00:00"), "message_started", 44, None, 55)], [(None, "receiving", 44, "unknown")], [(None, 55, "unknown", "none", [], [])]
     ),
     "20_cef_appliance_stamp": Right(
         [(None, "2025-02-06T08:12:40Z", CEF, 720, 722, 7200)],

@@ -21,19 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.core import taken_apart, two_texts
-from tests.core.support import (
-    SHARED,
-    all_cases,
-    blocks_agree,
-    clock,
-    cut,
-    events_in_blocks,
-    feed,
-    needs_shared,
-    read_blocks,
-    read_events,
-    resumed_anywhere,
-)
+from tests.core.support import SHARED, all_cases, blocks_agree, clock, cut, events_in_blocks, feed, needs_shared, read_blocks, read_events, resumed_anywhere
 from tests.core.support import records as records_of_facts
 from tests.core.test_spoofing import CARRIERS, FED, IDENTITY, ONE_LINE, SPLIT
 
@@ -285,16 +273,7 @@ def test_names_of_columns(name: str) -> None:
             json.dumps([{"message": LINE, "host": host} for host in ("esa1", "esa2")], indent=1).split("\n"),
             [(5, None, host, None, "Info") for host in ("esa1", "esa2")],
         ),
-        (
-            [
-                "Time,Host,message",
-                f'{AT},esa1,"Info: ICID 5',
-                "TLS",
-                'success"',
-                f'{AT},esa1,"{LINE}"',
-            ],
-            [ESA1, ESA1],
-        ),
+        (["Time,Host,message", f'{AT},esa1,"Info: ICID 5', "TLS", 'success"', f'{AT},esa1,"{LINE}"'], [ESA1, ESA1]),
     ],
 )
 def test_documents_are_resumed(lines: list[str], right: list[tuple[Any, ...]]) -> None:

@@ -237,11 +237,7 @@ def test_foreign_rows_are_refused(line: str) -> None:
 
 def test_records_have_the_fields_of_the_tables() -> None:
     """What type checkers know of a record is what the tables of fields say, in the same order."""
-    tables = (
-        (ConnectionRecord, CONNECTION_FIELDS),
-        (DeliveryRecord, DELIVERY_FIELDS),
-        (MessageRecord, MESSAGE_FIELDS),
-    )
+    tables = ((ConnectionRecord, CONNECTION_FIELDS), (DeliveryRecord, DELIVERY_FIELDS), (MessageRecord, MESSAGE_FIELDS))
     for record, fields in tables:
         assert list(record.__annotations__) == [field.name for field in fields]
 

@@ -38,11 +38,7 @@ def events_of(text: str) -> list[dict[str, Any]]:
 def test_wrap_at_a_word() -> None:
     """A line that a document wraps at a word is one line again."""
     events, counts = read_events(
-        [
-            STAMP + "New smtp ICID 5 interface Management",
-            "(192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no",
-            STAMP + "ICID 5 TLS success",
-        ]
+        [STAMP + "New smtp ICID 5 interface Management", "(192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no", STAMP + "ICID 5 TLS success"]
     )
     assert events == [
         {
@@ -461,10 +457,7 @@ def test_blocks_and_lines_give_the_same(lines: list[str], cuts: list[int]) -> No
     assert block_counts == counts
 
 
-@given(
-    st.lists(st.tuples(st.booleans(), st.sampled_from(FOREIGN), st.integers(min_value=0, max_value=5)), max_size=60),
-    st.integers(min_value=1, max_value=20),
-)
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(FOREIGN), st.integers(min_value=0, max_value=5)), max_size=60), st.integers(min_value=1, max_value=20))
 def test_lines_of_other_programs_change_nothing(parts: list[tuple[bool, str, int]], size: int) -> None:
     """A log shared with other programs gives the facts of the log alone, line by line and in blocks; the others' lines are ignored."""
     lines = [STAMP + WHOLE[number] if own else envelope + "x: ICID 6 TLS success" for own, envelope, number in parts]

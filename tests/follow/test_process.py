@@ -141,10 +141,7 @@ def test_pipe(tmp_path: Path) -> None:
     process.stdin.close()
     records = watched.wait_for(2)
     assert process.wait(PATIENCE) == 0
-    assert [(record["mid"], record["sender"], record["finished"]) for record in records] == [
-        (14, "alice@example.net", True),
-        (15, "no@line.example", False),
-    ]
+    assert [(record["mid"], record["sender"], record["finished"]) for record in records] == [(14, "alice@example.net", True), (15, "no@line.example", False)]
 
 
 def test_named_pipe(tmp_path: Path) -> None:

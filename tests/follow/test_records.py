@@ -455,10 +455,7 @@ def test_bounces_beside_a_child() -> None:
 def test_child_made_after_its_parent_was_emitted() -> None:
     """A message that was given up and emitted was accepted after all, as another one is made from it: that one was received as the log says."""
     lines = stamped(
-        *RECEIVED,
-        (2, "Message finished MID 14 aborted"),
-        *(other(seconds) for seconds in range(3, 20)),
-        (20, "MID 14 rewritten to MID 15 by antivirus"),
+        *RECEIVED, (2, "Message finished MID 14 aborted"), *(other(seconds) for seconds in range(3, 20)), (20, "MID 14 rewritten to MID 15 by antivirus")
     )
     run = Run().read(lines).end()
     assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "none"), (15, "encrypted")]

@@ -215,9 +215,7 @@ def test_long_tables_say_how_much_is_left() -> None:
     built = build(many, [])
     page = Page(report_html.page(built))
     check_numbers(page, built)
-    assert {text for text in page.text if text.endswith("in the report as JSON.")} == {
-        "1,209 more reasons in the report as JSON.",
-    }
+    assert {text for text in page.text if text.endswith("in the report as JSON.")} == {"1,209 more reasons in the report as JSON."}
     assert [[row[0] for row in page.tables[caption]] for caption in ("All partners", "Partners with which TLS failed")] == 2 * [
         ["Partner", "example.comd0000.example.com, d0001.example.com, d0002.example.com, d0003.example.com, d0004.example.com and 1,229 more"]
     ]
@@ -462,11 +460,7 @@ def test_the_lists_are_sorted_searched_and_paged(tmp_path: pathlib.Path) -> None
 @needs_chromium
 def test_shares_are_sorted_whatever_marks_they_have(tmp_path: pathlib.Path) -> None:
     """Partners are in the order of their share over TLS, also those that are marked for a deprecated protocol or a weak cipher."""
-    kinds = {
-        "TLSv1.2": {"tls_version": "TLSv1.2"},
-        "TLSv1": {"tls_version": "TLSv1"},
-        "RC4": {"tls_version": "TLSv1", "tls_cipher": "RC4-SHA"},
-    }
+    kinds = {"TLSv1.2": {"tls_version": "TLSv1.2"}, "TLSv1": {"tls_version": "TLSv1"}, "RC4": {"tls_version": "TLSv1", "tls_cipher": "RC4-SHA"}}
     partners = {
         "a.example": ("TLSv1", 1, 1),
         "b.example": ("TLSv1.2", 3, 1),

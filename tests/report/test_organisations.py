@@ -164,10 +164,7 @@ def test_every_table_as_csv(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(
     ("hosts", "written", "grouped"),
-    [
-        (("esa1", "esa1"), ["MID 2", "MID 1"], "MID 2, 1"),
-        (("esa1", "esa2"), ["MID 2 on esa2", "MID 1 on esa1"], "MID 2 on esa2, 1 on esa1"),
-    ],
+    [(("esa1", "esa1"), ["MID 2", "MID 1"], "MID 2, 1"), (("esa1", "esa2"), ["MID 2 on esa2", "MID 1 on esa1"], "MID 2 on esa2, 1 on esa1")],
 )
 def test_examples_name_their_appliance(hosts: tuple[str, str], written: list[str], grouped: str) -> None:
     """If there are several appliances, each of which numbers messages on its own, every format says which one has an example."""

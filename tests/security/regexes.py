@@ -40,11 +40,7 @@ _CATEGORIES = {
     codes.CATEGORY_SPACE: (" \t\n\r\f\v", (SPACE,)),
     codes.CATEGORY_WORD: ("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", (DIGIT, WORD)),
 }
-_NEGATED = {
-    codes.CATEGORY_NOT_DIGIT: codes.CATEGORY_DIGIT,
-    codes.CATEGORY_NOT_SPACE: codes.CATEGORY_SPACE,
-    codes.CATEGORY_NOT_WORD: codes.CATEGORY_WORD,
-}
+_NEGATED = {codes.CATEGORY_NOT_DIGIT: codes.CATEGORY_DIGIT, codes.CATEGORY_NOT_SPACE: codes.CATEGORY_SPACE, codes.CATEGORY_NOT_WORD: codes.CATEGORY_WORD}
 _AT_START = ((codes.AT, codes.AT_BEGINNING), (codes.AT, codes.AT_BEGINNING_STRING))
 _AT_END = {codes.AT_END, codes.AT_END_STRING, codes.AT_END_LINE}
 _ATOMIC = getattr(codes, "ATOMIC_GROUP", None)

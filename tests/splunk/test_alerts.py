@@ -298,10 +298,7 @@ def certificates(count: int) -> list[dict[str, Value]]:
     return [{**event(f"Info: {text}"), "_time": str(START + 600 + at)} for at, text in enumerate(lines)]
 
 
-@pytest.mark.parametrize(
-    ("count", "opened", "told"),
-    [(16, True, ("Data 1", 12, 12)), (12, True, None), (16, False, ("-", 12, 1))],
-)
+@pytest.mark.parametrize(("count", "opened", "told"), [(16, True, ("Data 1", 12, 12)), (12, True, None), (16, False, ("-", 12, 1))])
 def test_certificate_that_senders_refuse(splunk: Splunk, tmp_path: Path, count: int, opened: bool, told: tuple[str, int, int] | None) -> None:  # noqa: FBT001
     """A listener whose certificate more senders refuse than the threshold allows is told of, though its name may be lost; other failures do not count."""
     site = Site(splunk, tmp_path / "index", [line for line in certificates(count) if opened or "New SMTP" not in str(line["_raw"])])

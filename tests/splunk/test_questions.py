@@ -36,11 +36,7 @@ ANSWERS: dict[str, tuple[str, set[tuple[object, ...]]]] = {
     "Who used TLS 1.0 or 1.1 last week?": ("partner tls_version connections", {("old.example", "tlsv1", 1)}),
     "Which ciphers, month by month?": (
         "month tls_version tls_cipher connections",
-        {
-            ("2026-03", "TLSv1.3", "TLS_AES_256_GCM_SHA384", 2),
-            ("2026-03", "TLSv1", "AES128-SHA", 1),
-            ("2026-03", "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 3),
-        },
+        {("2026-03", "TLSv1.3", "TLS_AES_256_GCM_SHA384", 2), ("2026-03", "TLSv1", "AES128-SHA", 1), ("2026-03", "TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384", 3)},
     ),
     "Who fails since the certificate was changed?": (
         "partner tls_reason before after",

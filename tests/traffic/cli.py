@@ -80,13 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write what the arguments ask for, and return the exit code."""
     arguments = _arguments(argv)
     simulation = Simulation(
-        arguments.seed,
-        arguments.messages,
-        arguments.hosts,
-        arguments.profile,
-        skip=arguments.skip,
-        keep=arguments.keep,
-        resets=arguments.resets,
+        arguments.seed, arguments.messages, arguments.hosts, arguments.profile, skip=arguments.skip, keep=arguments.keep, resets=arguments.resets
     )
     lines: Iterator[Line] = simulation.lines()
     if arguments.shuffle:

@@ -95,10 +95,7 @@ def _wazuh(line: Line, offset: int) -> Record:
 
 
 def _hit(line: Line, offset: int) -> Record:
-    return {
-        "_index": "logs",
-        "_source": {"@timestamp": _utc(line), "observer": {"hostname": line.host}, "event": {"original": as_plain_syslog(line, offset)}},
-    }
+    return {"_index": "logs", "_source": {"@timestamp": _utc(line), "observer": {"hostname": line.host}, "event": {"original": as_plain_syslog(line, offset)}}}
 
 
 def _json(name: str, record: Callable[[Line, int], Record], *, dated: bool) -> Envelope:

@@ -226,14 +226,7 @@ class Delivery(Lineage):
         where = f"DCID: {number} IP: {address}" if old else f"DCID {number} domain: {domain} IP: {address} port: 25"
         if self.say(f"Connection Error: {where} details: {details} interface: {self.address} reason: {reason}"):
             connection.saw_error(
-                self.time,
-                words,
-                reason,
-                details,
-                peer_ip=address,
-                peer_port=None if old else 25,
-                tls_domain=None if old else domain,
-                interface_ip=self.address,
+                self.time, words, reason, details, peer_ip=address, peer_port=None if old else 25, tls_domain=None if old else domain, interface_ip=self.address
             )
 
     def serve(self, connection: Connection, era: int, destination: Destination) -> Process:

@@ -86,12 +86,7 @@ ENVELOPES: dict[str, Envelope] = {
             lambda line, offset: f"{iso(line.time + offset)}{offset_text(offset)} {line.host} mail_logs: {line.said}",
             zone=True,
         ),
-        Envelope(
-            "iso_utc",
-            lambda line, _: f"{iso(line.time)}.123Z {line.host} mail_logs: {line.said}",
-            zone=True,
-            fraction=".123",
-        ),
+        Envelope("iso_utc", lambda line, _: f"{iso(line.time)}.123Z {line.host} mail_logs: {line.said}", zone=True, fraction=".123"),
         Envelope(
             "splunk",  # W11
             lambda line, offset: f"{splunk(line.time + offset)} {line.host} mail [{line.level.lower()}] splunk_maillogs:nopid {line.said}",
@@ -120,11 +115,7 @@ ENVELOPES: dict[str, Envelope] = {
         Envelope("json_message", _as_json("message", as_syslog), year=False),
         Envelope("json_log", _as_json("log", as_syslog), year=False),
         Envelope("json_event_original", _as_json("event.original", as_syslog), year=False),
-        Envelope(
-            "json_event_object",
-            lambda line, offset: json.dumps({"event": {"original": as_syslog(line, offset)}}),
-            year=False,
-        ),
+        Envelope("json_event_object", lambda line, offset: json.dumps({"event": {"original": as_syslog(line, offset)}}), year=False),
         *COLLECTORS,
     )
 }

@@ -198,10 +198,7 @@ class Lineage(Gateway):
         if self.say(f"Start MID {mid} ICID 0"):
             new.message.saw_on(self.time, None, start=True)
         self.lineage(
-            f"MID {mid} received from the SMA 192.0.2.80 (MID originally {old}) on release from quarantine IronPort Spam Quarantine",
-            new,
-            mail,
-            "released",
+            f"MID {mid} received from the SMA 192.0.2.80 (MID originally {old}) on release from quarantine IronPort Spam Quarantine", new, mail, "released"
         )
         self.address_lines(new, recipients=own)
         self.queue(new)

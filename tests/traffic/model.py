@@ -75,14 +75,7 @@ class Simulation(Stage):
 
 
 def generate(
-    seed: int = 1,
-    messages: int = 100,
-    hosts: int = 1,
-    profile: str | Profile = "realistic",
-    *,
-    skip: int = 0,
-    keep: int | None = None,
-    resets: int = 0,
+    seed: int = 1, messages: int = 100, hosts: int = 1, profile: str | Profile = "realistic", *, skip: int = 0, keep: int | None = None, resets: int = 0
 ) -> Traffic:
     """Return the lines and truth of a whole run, in memory.
 

@@ -47,17 +47,7 @@ MODES: tuple[Mode, ...] = (
     Mode("wrapped", replace(PROFILES["realistic"], spoof=0.0), hosts=2, wrap=80),
     Mode("rare, cut head", RARE, hosts=4, cut=True, offset=19800),
     Mode("twice, dealt to files", hosts=2, duplicate=0.3, files=4, shuffle=True),
-    Mode(
-        "everything",
-        replace(RARE, spoof=0.0),
-        hosts=3,
-        resets=2,
-        cut=True,
-        shuffle=True,
-        duplicate=0.1,
-        wrap=100,
-        offset=7200,
-    ),
+    Mode("everything", replace(RARE, spoof=0.0), hosts=3, resets=2, cut=True, shuffle=True, duplicate=0.1, wrap=100, offset=7200),
 )
 
 

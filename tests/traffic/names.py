@@ -53,14 +53,8 @@ VERIFICATION_ERRORS = (
     "DANE verification failed",
 )
 # details and reason of connection errors: those that may have been a handshake, may have been anything, or were no handshake
-ERRORS_OF_TLS = (
-    ("[Errno 0] Error", "network error"),
-    ("(336130315, 'error:1408F10B:SSL routines:SSL3_GET_RECORD:wrong version number')", "network error"),
-)
-ERRORS_OF_ANYTHING = (
-    ("EOF", "network error"),
-    ("[Errno 54] Connection reset by peer", "network error"),
-)
+ERRORS_OF_TLS = (("[Errno 0] Error", "network error"), ("(336130315, 'error:1408F10B:SSL routines:SSL3_GET_RECORD:wrong version number')", "network error"))
+ERRORS_OF_ANYTHING = (("EOF", "network error"), ("[Errno 54] Connection reset by peer", "network error"))
 ERRORS_OF_OTHER = (
     ("[Errno 61] Connection refused", "network error"),
     ("[Errno 60] Operation timed out", "network error"),
@@ -91,18 +85,8 @@ MATCHES = (
     "SBRS None",
     "ipr[none] ipr not enabled",
 )
-RELAY_MATCHES = (
-    "192.0.2.0/24 SBRS rfc1918",
-    "203.0.113.8 SBRS rfc1918",
-    "ALL SBRS not enabled",
-    ".example.com SBRS None",
-)
-REJECT_MATCHES = (
-    "sbrs[-10.0:-2.5] SBRS -9.5",
-    "sbrs[-10.0:-2.5] SBRS -2.8",
-    "sbrs[-10.0:-3.0] SBRS -7.6",
-    "dnslist[list.example.org] SBRS -4.0",
-)
+RELAY_MATCHES = ("192.0.2.0/24 SBRS rfc1918", "203.0.113.8 SBRS rfc1918", "ALL SBRS not enabled", ".example.com SBRS None")
+REJECT_MATCHES = ("sbrs[-10.0:-2.5] SBRS -9.5", "sbrs[-10.0:-2.5] SBRS -2.8", "sbrs[-10.0:-3.0] SBRS -7.6", "dnslist[list.example.org] SBRS -4.0")
 COUNTRIES = ("United States", "Germany", "France", "Japan", "not enabled", "Brazil", "United Kingdom")
 
 RESPONSES = (

@@ -115,11 +115,7 @@ class Appliance(Scanning):
         connection = Connection(self.host, "receiving", number, peer, name)
         if self.say(text):
             private = text.endswith(f"interface private address {peer}")
-            connection.saw_open(
-                self.time,
-                interface="private" if private else interface.rpartition(" (")[0],
-                interface_ip=None if private else self.address,
-            )
+            connection.saw_open(self.time, interface="private" if private else interface.rpartition(" (")[0], interface_ip=None if private else self.address)
         return connection
 
     def hat(self, connection: Connection, era: int, action: str) -> None:

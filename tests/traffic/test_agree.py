@@ -100,9 +100,4 @@ def test_a_row_is_its_record_again() -> None:
         "mail": "delivery:unknown:example.com",
         "deliveries": '{"dcid":5,"rid":[0]}',
     }
-    assert agree.record_of(row) == {
-        "mid": 7,
-        "finished": True,
-        "recipients": ["bob@example.com"],
-        "deliveries": [{"dcid": 5, "rid": [0]}],
-    }
+    assert agree.record_of(row) == {"mid": 7, "finished": True, "recipients": ["bob@example.com"], "deliveries": [{"dcid": 5, "rid": [0]}]}

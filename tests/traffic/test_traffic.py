@@ -15,17 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from . import (
-    ENVELOPES,
-    PROFILES,
-    attempts,
-    duplicated,
-    file_head,
-    generate,
-    render,
-    shuffled,
-    wrapped,
-)
+from . import ENVELOPES, PROFILES, attempts, duplicated, file_head, generate, render, shuffled, wrapped
 from .model import Simulation, Traffic
 from .truth import Connection, Message
 from .world import World
@@ -230,10 +220,7 @@ def _lives(traffic: Traffic, pattern: str) -> Counter[tuple[str, int]]:
 
 def test_each_id_has_one_record_per_life(rare: Traffic) -> None:
     """Every opened connection and every started message has a record; ids that were reused have two."""
-    for side, key, pattern in (
-        ("receiving", "icid", r"New (?:SMTP|smtp) ICID (\d+) "),
-        ("delivery", "dcid", r"New SMTP DCID (\d+) "),
-    ):
+    for side, key, pattern in (("receiving", "icid", r"New (?:SMTP|smtp) ICID (\d+) "), ("delivery", "dcid", r"New SMTP DCID (\d+) ")):
         opened = _lives(rare, pattern)
         records = Counter((record["esa_host"], record[key]) for record in rare.truth_connections if record["esa_direction"] == side)
         assert opened == records
@@ -260,29 +247,14 @@ def test_ids_come_again_hours_later(rare: Traffic) -> None:
 
 def test_a_whole_log_leaves_nothing_unknown(rare: Traffic) -> None:
     """If all lines are in view, verdicts are unknown only if the gateway's words leave them open."""
-    assert {record["tls_verdict"] for record in rare.truth_connections} == {
-        "encrypted",
-        "mixed",
-        "cleartext",
-        "failed",
-        "unused",
-        "unknown",
-    }
+    assert {record["tls_verdict"] for record in rare.truth_connections} == {"encrypted", "mixed", "cleartext", "failed", "unused", "unknown"}
     assert {record["received"] for record in rare.truth_messages} == {"encrypted", "cleartext", "internal", "none", "unknown"}
     assert {record["delivered"] for record in rare.truth_messages} == {"encrypted", "cleartext", "mixed", "none", "unknown"}
     # unknown verdicts have words that leave them open, or an outside sender without a connection
     assert all("tls_reason" in record for record in rare.truth_connections if record["tls_verdict"] == "unknown")
     unknown = [record for record in rare.truth_messages if record["received"] == "unknown"]
     assert any("icid" not in record and "sender" in record for record in unknown)
-    assert {record.get("mid_relation") for record in rare.truth_messages} == {
-        None,
-        "rewritten",
-        "copy",
-        "notification",
-        "bounce",
-        "split",
-        "released",
-    }
+    assert {record.get("mid_relation") for record in rare.truth_messages} == {None, "rewritten", "copy", "notification", "bounce", "split", "released"}
 
 
 def test_every_situation_occurs(rare: Traffic) -> None:
@@ -337,11 +309,7 @@ def test_records_agree_with_each_other(rare: Traffic) -> None:
         ends = [row for row in attempts(record) if row[2] == "done"]
         for dcid, _, _, verdict, version, cipher in ends:
             connection = connections["delivery", dcid]
-            assert (verdict, version, cipher) == (
-                connection["tls_verdict"],
-                connection.get("tls_version", ""),
-                connection.get("tls_cipher", ""),
-            )
+            assert (verdict, version, cipher) == (connection["tls_verdict"], connection.get("tls_version", ""), connection.get("tls_cipher", ""))
         verdicts = sorted({row[3] for row in ends}, key=str)
         several = "mixed" if {"encrypted", "cleartext"} <= set(verdicts) else "unknown"
         expected = "none" if not verdicts else verdicts[0] if len(verdicts) == 1 else several
@@ -653,13 +621,7 @@ def test_ways_to_spoil_a_log_keep_its_lines() -> None:
 def test_a_world_shows_only_its_window() -> None:
     """Lines before and after the window are not in view."""
     world = World(0.0, skip=1, keep=2)
-    assert [world.show("esa1", str(number), "Info", "mail_logs") for number in range(5)] == [
-        False,
-        True,
-        True,
-        False,
-        False,
-    ]
+    assert [world.show("esa1", str(number), "Info", "mail_logs") for number in range(5)] == [False, True, True, False, False]
 
 
 def test_the_command_line_streams_the_same(tmp_path: Path) -> None:
@@ -680,12 +642,7 @@ def test_the_command_line_makes_files(tmp_path: Path) -> None:
     subprocess.run([*base, str(tmp_path / "a.log"), "--files", "2", "--head"], check=True)
     subprocess.run([*base, str(tmp_path / "b.log"), "--rotate", "500", "--shuffle"], check=True)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names[:4] == [
-        "a-esa1.example.com-2.log",
-        "a-esa1.example.com.log",
-        "a-esa2.example.com-2.log",
-        "a-esa2.example.com.log",
-    ]
+    assert names[:4] == ["a-esa1.example.com-2.log", "a-esa1.example.com.log", "a-esa2.example.com-2.log", "a-esa2.example.com.log"]
     assert "b-esa1.example.com.log" in names
     texts = [text for name in names if name.startswith("a") for text in (tmp_path / name).read_text(encoding="utf-8").splitlines()[3:]]
     assert sorted(texts) == sorted(render(generate(messages=40, hosts=2).lines))

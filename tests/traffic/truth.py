@@ -142,14 +142,7 @@ class Connection:
         self.saw(time, hat_action=action, sender_group=group, country=country)
         self.flow = {"ACCEPT": "incoming", "RELAY": "outgoing"}.get(action, self.flow)
 
-    def saw_success(
-        self,
-        time: int,
-        version: str | None = None,
-        cipher: str | None = None,
-        cn: str | None = None,
-        domain: str | None = None,
-    ) -> None:
+    def saw_success(self, time: int, version: str | None = None, cipher: str | None = None, cn: str | None = None, domain: str | None = None) -> None:
         """Note a TLS success line."""
         self.saw(time, tls_peer_cn=cn, tls_domain=domain)
         if self.success is None:
@@ -473,14 +466,7 @@ class Message:
         self.saw(time, accepted=True)
         connection.saw_message(time, self, rids)
 
-    def saw_attempt(
-        self,
-        time: int,
-        connection: Connection | None,
-        rids: list[int],
-        outcome: str | None,
-        response: str | None = None,
-    ) -> None:
+    def saw_attempt(self, time: int, connection: Connection | None, rids: list[int], outcome: str | None, response: str | None = None) -> None:
         """Note the start (no outcome) or the end of an attempt to deliver; the connection is None for DCID 0 or no DCID."""
         self.saw(time, accepted=True)
         if connection is not None:
@@ -698,15 +684,7 @@ def attempts(record: Record) -> list[tuple[object, ...]]:
     for entry in deliveries if isinstance(deliveries, list) else []:
         if entry.get("dcid") and entry.get("outcome"):
             rows.extend(
-                (
-                    entry["dcid"],
-                    rid,
-                    entry["outcome"],
-                    entry["verdict"],
-                    entry.get("tls_version", ""),
-                    entry.get("tls_cipher", ""),
-                )
-                for rid in entry["rid"]
+                (entry["dcid"], rid, entry["outcome"], entry["verdict"], entry.get("tls_version", ""), entry.get("tls_cipher", "")) for rid in entry["rid"]
             )
     return sorted(set(rows), key=str)
 

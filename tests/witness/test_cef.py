@@ -47,9 +47,7 @@ FACTS = st.fixed_dictionaries(
 )
 # Renamed in AsyncOS 15: one of each pair.
 RENAMED = st.tuples(
-    st.sampled_from(["src", "sourceAddress", ""]),
-    st.sampled_from(["shost", "sourceHostName", ""]),
-    st.sampled_from(["end", "endTime", "EndTime", ""]),
+    st.sampled_from(["src", "sourceAddress", ""]), st.sampled_from(["shost", "sourceHostName", ""]), st.sampled_from(["end", "endTime", "EndTime", ""])
 )
 TEXT = st.text("ab =|;,'\"\\{}[]<>@.é:ESA", max_size=30)
 
@@ -69,10 +67,7 @@ def _other(key: str, text: str) -> str:
 
 
 OTHERS = st.dictionaries(
-    st.sampled_from(
-        ["msg", "cs4", "ESAFriendlyFrom", "ESAHeloDomain", "ESAAttachmentDetails", "ESASPFVerdict", "ESASDRDomainAge"],
-    ),
-    TEXT,
+    st.sampled_from(["msg", "cs4", "ESAFriendlyFrom", "ESAHeloDomain", "ESAAttachmentDetails", "ESASPFVerdict", "ESASDRDomainAge"]), TEXT
 ).map(lambda texts: {key: _other(key, text) for key, text in texts.items()})
 
 

@@ -113,10 +113,7 @@ def test_time_zone_and_time_span_on_the_command_line(tmp_path: pathlib.Path) -> 
     log.write_text("".join(f"{HEADER}ESAMID={mid} end=Mon Jun  2 1{mid}:01:31 2025 ESATLSInConnStatus=Success\n" for mid in range(4)), encoding="utf-8")
     command = [sys.executable, "-m", "esatls", "events", "--timezone", "+02:00", "--since", "2025-06-02T09:00:00Z", "--until", "2025-06-02T11:00:00Z", str(log)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT / "python")
-    assert [(event["mid"], event["time"]) for event in map(json.loads, done.stdout.splitlines())] == [
-        (1, "2025-06-02T09:01:31Z"),
-        (2, "2025-06-02T10:01:31Z"),
-    ]
+    assert [(event["mid"], event["time"]) for event in map(json.loads, done.stdout.splitlines())] == [(1, "2025-06-02T09:01:31Z"), (2, "2025-06-02T10:01:31Z")]
 
 
 def test_the_subject_of_a_consolidated_event_is_no_line() -> None:

@@ -117,10 +117,7 @@ def test_append_keeps_so_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_macros() -> None:
     """Macros expand with their arguments, in one another, and not inside a quoted text."""
-    macros = {
-        "big(1)": spl.Macro(("what",), "$what$ > 2"),
-        "bigger": spl.Macro((), "where `big(n)`"),
-    }
+    macros = {"big(1)": spl.Macro(("what",), "$what$ > 2"), "bigger": spl.Macro((), "where `big(n)`")}
     wanted = search(**macros)
     assert spl.run('| `bigger` | eval x = "`bigger`" | table n x', wanted, ROWS) == [{"n": "10", "x": "`bigger`"}, {"n": "3", "x": "`bigger`"}]
     assert wanted.used_macros == {"big(1)", "bigger"}
@@ -136,10 +133,7 @@ def test_base_search_must_reach_a_command(text: str) -> None:
         spl.run(text, search())
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("now", NOW), ("-1h", NOW - 3600), ("-7d@h", 392400.0), ("@d", 950400.0), ("12345", 12345.0)],
-)
+@pytest.mark.parametrize(("text", "seconds"), [("now", NOW), ("-1h", NOW - 3600), ("-7d@h", 392400.0), ("@d", 950400.0), ("12345", 12345.0)])
 def test_time_modifiers(text: str, seconds: float) -> None:
     """Time modifiers are resolved in UTC."""
     assert spl.relative(text, NOW) == seconds

@@ -52,13 +52,7 @@ class Browser:
 
     def __init__(self) -> None:
         """Start the browser."""
-        self.process = subprocess.Popen(
-            ["node", str(HERE / "browser.js")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=node_environment(),
-        )
+        self.process = subprocess.Popen(["node", str(HERE / "browser.js")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=node_environment())
         self._answer()
 
     def _answer(self) -> Any:

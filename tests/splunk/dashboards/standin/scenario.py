@@ -89,15 +89,7 @@ def seconds(number: int) -> dt.timedelta:
     return dt.timedelta(seconds=number)
 
 
-def open_receiving(
-    log: Log,
-    at: dt.datetime,
-    host: str,
-    peer: str,
-    action: str,
-    tls: tuple[str, str] | None = None,
-    failed: str = "",
-) -> int:
+def open_receiving(log: Log, at: dt.datetime, host: str, peer: str, action: str, tls: tuple[str, str] | None = None, failed: str = "") -> int:
     """Write the opening, HAT and TLS lines of an injection connection; return its ICID."""
     log.icid += 1
     address = f"198.51.100.{log.icid % 250 + 1}"
@@ -111,15 +103,7 @@ def open_receiving(
     return log.icid
 
 
-def start_message(
-    log: Log,
-    at: dt.datetime,
-    host: str,
-    icid: int,
-    sender: str,
-    recipients: Sequence[str],
-    table: str,
-) -> int:
+def start_message(log: Log, at: dt.datetime, host: str, icid: int, sender: str, recipients: Sequence[str], table: str) -> int:
     """Write the lines that begin a message; return its MID."""
     log.mid += 1
     log.say(at, host, f"Start MID {log.mid} ICID {icid}")
@@ -133,15 +117,7 @@ def start_message(
 
 
 def deliver(
-    log: Log,
-    at: dt.datetime,
-    host: str,
-    mid: int,
-    rids: Sequence[int],
-    peer: str,
-    domain: str = "",
-    tls: tuple[str, str] | None = None,
-    failed: str = "",
+    log: Log, at: dt.datetime, host: str, mid: int, rids: Sequence[int], peer: str, domain: str = "", tls: tuple[str, str] | None = None, failed: str = ""
 ) -> int:
     """Write a delivery connection that delivers; return its DCID."""
     log.dcid += 1
