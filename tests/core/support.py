@@ -13,6 +13,7 @@ from esatls.extraction.event_stream import Events
 from esatls.extraction.kinds import EVENT_KINDS
 from esatls.extraction.stream import Counts, Stream
 from esatls.lines.clock import Clock, parse_rfc3339, zone
+from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.facts import Facts
 
@@ -128,6 +129,14 @@ def resumed_anywhere(lines: Sequence[str]) -> None:
     """Raise unless a log gives the same events and counts wherever it is saved and read on."""
     for at in range(len(lines) + 1):
         assert resumed(lines, at) == read_events(lines)
+
+
+def portions(parts: Sequence[Facts]) -> list[Any]:
+    """Return what is judged of facts that several processes have: by each alone, and of all together."""
+    shares = [Share(part) for part in parts]
+    shared = seen_twice(share.ids() for share in shares)
+    common = [share.common(shared) for share in shares]
+    return [*map(Share.own, shares, common), together_of(common)]
 
 
 def as_sets(facts: Facts) -> dict[str, list[dict[str, set[Any]]]]:

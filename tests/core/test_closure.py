@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from esatls.output.json_lines import dumps
-from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts import lives
 from esatls.verdicts import records as verdicts
 from esatls.verdicts.appliance import Appliance
@@ -23,7 +22,7 @@ from esatls.verdicts.windows import AFTER_EVENT, Carried, Window, close, finish
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.core.support import read_facts
+from tests.core.support import portions, read_facts
 from tests.traffic import PROFILES, generate, render
 
 if TYPE_CHECKING:
@@ -236,12 +235,9 @@ def by_the_past(facts: Facts, hours: Sequence[float], days: Sequence[float], sil
 
 def by_shares(shares: Sequence[Facts]) -> tuple[list[str], list[str]]:
     """Return the records that several processes give, each of which has a share of the facts."""
-    dealt = [Share(share) for share in shares]
-    shared = seen_twice(one.ids() for one in dealt)
-    common = [one.common(shared) for one in dealt]
-    portions = [*map(Share.own, dealt, common), together_of(common)]
-    messages = [record for one in portions for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
-    connections = [record for one in portions for appliance, refs in one.connections(Contradictions()) for _, record in connections_of(appliance, refs)]
+    judged = portions(shares)
+    messages = [record for one in judged for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
+    connections = [record for one in judged for appliance, refs in one.connections(Contradictions()) for _, record in connections_of(appliance, refs)]
     return sorted_lines(messages), sorted_lines(connections)
 
 

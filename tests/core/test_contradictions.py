@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from esatls import compiled
-from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts import contradictions
 from esatls.verdicts.contradictions import Contradiction, Contradictions, Taken
 from esatls.verdicts.records import connections, connections_of, messages, messages_of
 
 from tests import terminal
-from tests.core.support import SCENARIOS, read_facts
+from tests.core.support import SCENARIOS, portions, read_facts
 from tests.report.support import build
 from tests.traffic import duplicated, generate, render, shuffled
 from tests.traffic.profile import PROFILES
@@ -134,11 +133,8 @@ def test_shares_of_messages(profile: str, seed: int, hosts: int) -> None:
     """Where only messages are asked for, their connections are looked at whatever was needed of them, in one process and in two."""
     lines = [*render(generate(seed, 60, hosts, replace(PROFILES[profile], twins=0.0)).lines, "native")]
     half = -(-len(lines) // 2)
-    shares = [Share(read_facts(part)[0]) for part in (lines[:half], lines[half:])]
-    shared = seen_twice(share.ids() for share in shares)
-    common = [share.common(shared) for share in shares]
     shown, whole = Contradictions(), Contradictions()
-    for portion in (*map(Share.own, shares, common), together_of(common)):
+    for portion in portions([read_facts(part)[0] for part in (lines[:half], lines[half:])]):
         for appliance, mids in portion.messages(shown):
             list(messages_of(appliance, mids))
     list(messages(read_facts(lines)[0], whole))
@@ -153,17 +149,12 @@ def test_shares() -> None:
         parts: list[list[str]] = [[], [], []]
         for line in lines:
             parts[deal.randrange(3)].append(line)
-        shares = [Share(read_facts(part)[0]) for part in parts]
-        shared = seen_twice(share.ids() for share in shares)
-        common = [share.common(shared) for share in shares]
         shown = Contradictions()
-        for portion in (*map(Share.own, shares, common), together_of(common)):
+        for portion in portions([read_facts(part)[0] for part in parts]):
             for appliance, refs in portion.connections(shown):
-                for _connection in connections_of(appliance, refs):
-                    pass
+                list(connections_of(appliance, refs))
             for appliance, mids in portion.messages(shown):
-                for _record in messages_of(appliance, mids):
-                    pass
+                list(messages_of(appliance, mids))
         assert shown.found() == found(lines)
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 
-from esatls.parallel.partition import Share, seen_twice, together_of
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts
 from esatls.verdicts.hosts import appliances, key_of, under_two_names
 from esatls.verdicts.records import connections, messages, messages_of
 
-from tests.core.support import read_facts
+from tests.core.support import portions, read_facts
 
 RECORD = (
     "2026-03-03T10:00:0{second}Z {host}CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|"
@@ -76,11 +75,8 @@ def test_processes_agree_on_the_appliances() -> None:
     """A share that has seen one serial number judges as if it knew of the others."""
     parts = [read_facts([record(A, "Success")])[0], read_facts([record(B, "Failure", 9)])[0]]
     keys = [key for part in parts for key in part.hosts]
-    shares = [Share(part.settled(keys)) for part in parts]
-    shared = seen_twice(share.ids() for share in shares)
-    common = [share.common(shared) for share in shares]
-    portions = [*map(Share.own, shares, common), together_of(common)]
-    found = [(appliance.host, record) for one in portions for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
+    judged = portions([part.settled(keys) for part in parts])
+    found = [(appliance.host, record) for one in judged for appliance, mids in one.messages(Contradictions()) for _, record in messages_of(appliance, mids)]
     assert sorted((host, one["received"], one["delivered"]) for host, one in found) == sorted(BOTH)
 
 

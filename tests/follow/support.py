@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from esatls.extraction.stream import Stream
 from esatls.follow.held import Held, Limits
+from esatls.follow.held_json import freeze, thaw
 from esatls.follow.lines import FollowedStream, Lines
 from esatls.lines.clock import Clock
 from esatls.output.json_lines import dumps
@@ -54,6 +55,14 @@ class Run:
         self.stream.end()
         self.held.end()
         return self
+
+    def resumed(self) -> Run:
+        """Return a run that goes on from here, as from a checkpoint."""
+        held, stream = json.loads(json.dumps([freeze(self.held), self.stream.state()]))
+        run = Run()
+        thaw(run.held, held)
+        run.stream.restore(stream)
+        return run
 
     def records(self) -> list[Record]:
         """Return what was told."""

@@ -184,14 +184,3 @@ def test_silent_traffic_is_forgotten() -> None:
         run.held.pass_time(months * 31 * 86400)
     assert not any(sizes(run.held).values())
     assert run.held.hosts == {}
-
-
-def test_messages_made_from_each_other() -> None:
-    """Lines that make two messages from each other keep neither for ever."""
-    run = Run()
-    run.read(render([line(0, "MID 5 rewritten to MID 6 by antispam"), line(0, "MID 6 rewritten to MID 5 by antispam")], "nested_native"))
-    run.stream.end()
-    run.held.pass_time(10 * 86400)
-    run.held.pass_time(20 * 86400)
-    assert sorted(run.mids()) == [5, 6]
-    assert run.held.hosts == {}

@@ -330,33 +330,3 @@ def test_output_that_keeps_nothing(tmp_path: Path) -> None:
     """A device may be the output, run after run."""
     for _ in range(2):
         run("--once", "--checkpoint", tmp_path / "state.json", "--output", os.devnull, SAMPLE)
-
-
-def test_filters(tmp_path: Path) -> None:
-    """The filters of `messages` hold for what is told."""
-    log = tmp_path / "mail.log"
-    log.write_bytes(SAMPLE.read_bytes())
-
-    def mids(*args: str) -> list[int]:
-        out, _ = run("--once", "--fresh", *args, log, state=tmp_path / "state")
-        return [json.loads(line)["mid"] for line in out.splitlines()]
-
-    assert mids() == [7001, 7002, 7003]
-    assert mids("--received", "cleartext") == [7002]
-    assert mids("--delivered", "mixed") == [7003]
-    assert mids("--flow", "outgoing") == [7003]
-    assert mids("--domain", "partner.example") == [7001, 7003]
-    assert mids("--address", "NEWS@shop.example") == [7002]
-    assert mids("--mid", "7001", "--mid", "7003") == [7001, 7003]
-    assert mids("--mid", "1") == []
-
-
-def test_marks_of_a_clock(tmp_path: Path) -> None:
-    """The zone that a head told, and a wrapped line, survive a restart."""
-    log = tmp_path / "mail.log"
-    log.write_bytes(encoded(stamped((0, "Time offset from UTC: 7200 seconds"), *RECEIVED[:3])) + b"Tue Mar  5 10:00:01 2024 Info: MID 14 ICID 5 From:\n")
-    process_out, _ = run("--once", "--quiet", log, state=tmp_path / "state")
-    assert json.loads(process_out)["first_seen"] == "2024-03-05T08:00:01Z"
-    log.open("ab").write(encoded(stamped(other(10), (20, "Start MID 15 ICID 0"))))
-    out, _ = run("--once", "--quiet", log, state=tmp_path / "state")
-    assert json.loads(out)["first_seen"] == "2024-03-05T08:00:20Z"

@@ -15,7 +15,7 @@ import pytest
 from esatls.extraction.blocks import BlockStream
 from esatls.extraction.probe import clock_of, probe
 from esatls.follow.held import HOLD, LINGER, Limits
-from esatls.follow.held_json import freeze, thaw
+from esatls.follow.held_json import freeze
 from esatls.follow.run import Follower, FollowOptions
 from esatls.lines.clock import Clock
 from esatls.lines.sources import Reader, Source
@@ -54,17 +54,18 @@ def same(told: list[str], expected: list[str]) -> None:
     assert sorted((found - wanted).elements()) == sorted((wanted - found).elements()) == []
 
 
+def agreed(lines: Sequence[str]) -> Run:
+    """Follow a log to its end, and raise unless that gives the records of the whole log."""
+    run = Run().read(lines).end()
+    same(run.told, whole(lines))
+    return run
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_scenario(name: str) -> None:
-    """Each small log gives the records of the whole log."""
+    """Each small log gives the records of the whole log; the lines of each second may come in any order."""
     lines = scenario(name)
-    same(Run().read(lines).end().told, whole(lines))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_scenario_in_disorder(name: str) -> None:
-    """The lines of each second may come in any order."""
-    lines = scenario(name)
+    agreed(lines)
     expected = whole(lines)
     for seed in range(5):
         rng = random.Random(seed)
@@ -86,13 +87,8 @@ def test_a_second_serial_number_names_what_is_still_held_of_the_first() -> None:
     """Consolidated events of two appliances behind one collector are two appliances' from the first line on, also where a checkpoint comes between."""
     status = ("Success", "Failure")
     lines = [CONSOLIDATED.format(second=at, serial=f"EXAMPLE-{at % 2}", mid=5 + at // 2, status=status[at % 2]) for at in range(6)]
-    same(Run().read(lines).end().told, whole(lines))
-    run = Run().read(lines[:1])
-    run.stream.end()
-    frozen = json.loads(json.dumps(freeze(run.held)))
-    run = Run()
-    thaw(run.held, frozen)
-    same(run.read(lines[1:]).end().told, whole(lines))
+    agreed(lines)
+    same(Run().read(lines[:1]).resumed().read(lines[1:]).end().told, whole(lines))
 
 
 @pytest.mark.parametrize(("profile", "seed"), [("realistic", 1), ("plain", 2), ("rare", 3), ("rare", 4)])
@@ -135,27 +131,26 @@ def test_real_excerpts() -> None:
 def test_ids_that_start_again() -> None:
     """After a reset of the counters, the same ids are other messages."""
     lines = list(render(shuffled(generate(6, 400, 2, "rare", resets=3).lines, 6), "nested_native"))
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert len(set(run.mids())) < len(run.told) / 2
 
 
 def test_cut_log() -> None:
     """A log that begins and ends in the middle gives what it shows."""
     lines = list(render(generate(7, 500, 2, "rare", skip=2000, keep=6000).lines, "nested_native"))
-    same(Run().read(lines).end().told, whole(lines))
+    agreed(lines)
 
 
 def test_lines_that_come_twice() -> None:
     """A line that is repeated a little later changes nothing."""
     lines = list(render(duplicated(generate(8, 600, 1, "plain").lines, 8, 0.1), "nested_native"))
-    same(Run().read(lines).end().told, whole(lines))
+    agreed(lines)
 
 
 def test_wrapped_lines() -> None:
     """Lines that a page wrapped are joined, as ever."""
     lines = list(wrapped(render(generate(9, 200, 1, "plain").lines, "native"), 80))
-    same(Run().read(lines).end().told, whole(lines))
+    agreed(lines)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -211,14 +206,12 @@ def test_put_down_and_taken_up(profile: str, seed: int, resets: int) -> None:
         run.stream.line(line)
         if rng.random() < 0.03:
             times += 1
-            state = json.loads(json.dumps({"held": freeze(run.held), "stream": run.stream.state()}))
+            before = json.loads(json.dumps(freeze(run.held)))
             told += run.told
-            run = Run()
-            thaw(run.held, state["held"])
-            run.stream.restore(state["stream"])
+            run = run.resumed()
             again = json.loads(json.dumps(freeze(run.held)))
-            assert [item for item in again["items"] if item[0]] == [item for item in state["held"]["items"] if item[0]]
-            assert sorted(map(str, again["items"])) == sorted(map(str, state["held"]["items"]))
+            assert [item for item in again["items"] if item[0]] == [item for item in before["items"] if item[0]]
+            assert sorted(map(str, again["items"])) == sorted(map(str, before["items"]))
     run.end()
     assert times > 50
     assert told + run.told == expected.told
@@ -318,10 +311,8 @@ def test_finished_into_a_quarantine(begun: tuple[tuple[int, str], ...]) -> None:
         *(other(seconds) for seconds in range(3610, 3700)),
     )
     lines = stamped(*texts)
-    run, again = Run().read(lines[:60]), Run()
-    again.stream.restore(run.stream.state())
-    thaw(again.held, json.loads(json.dumps(freeze(run.held))))
-    again.read(lines[60:])
+    run = Run().read(lines[:60])
+    again = run.resumed().read(lines[60:])
     assert [(record["delivered"], record["finished"]) for record in run.records()] == [("none", True)]
     assert again.told == whole(lines)
     again.read(stamped((3700, "Message done DCID 9 MID 14 to RID [0]")))
@@ -405,8 +396,7 @@ def test_child_of_an_earlier_message_with_the_same_id() -> None:
         (hours + 4, "ICID 6 close"),
         (hours + 4, "ICID 7 close"),
     )
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert [(record["mid"], record["received"]) for record in run.records()] == [(3, "cleartext"), (4, "cleartext"), (3, "none"), (4, "cleartext")]
 
 
@@ -419,8 +409,7 @@ def test_child_on_the_connection_of_its_parent() -> None:
         (3, "Message finished MID 14 aborted"),
         (3, "ICID 5 close"),
     )
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert [(record["mid"], record["received"]) for record in run.records()] == [(14, "encrypted"), (15, "encrypted")]
 
 
@@ -436,9 +425,7 @@ def test_child_that_is_emitted_before_its_parent() -> None:
     run = Run().read(lines)
     assert run.mids() == [15]
     assert "15" not in run.held.hosts[""].messages
-    again = Run()
-    again.stream.restore(run.stream.state())
-    thaw(again.held, json.loads(json.dumps(freeze(run.held))))
+    again = run.resumed()
     same(run.told + again.end().told, whole(lines))
     assert [(record["mid"], record["received"]) for record in again.records()] == [(14, "encrypted")]
 
@@ -447,8 +434,7 @@ def test_bounces_beside_a_child() -> None:
     """A message from which another one was made was accepted, however many bounces were made for it, which do not show that."""
     bounces = ((2, f"MID {mid} was generated for bounce of MID 14") for mid in range(20, 40))
     lines = stamped(*RECEIVED, *bounces, (2, "MID 14 rewritten to MID 15 by antivirus"), (3, "Message aborted MID 14 Receiving aborted by sender"))
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert {record["mid"]: record["received"] for record in run.records()}[14] == "encrypted"
 
 
@@ -466,8 +452,7 @@ def test_child_of_an_earlier_message_that_is_still_held() -> None:
     """A message is made from one whose id is used again later, before either was emitted: the earlier one was accepted."""
     event = CONSOLIDATED.format(second=0, serial="AAAA1111-EXAMPLE", mid=14, status="Success").replace("DELIVERED", "ABORTED").replace(" ESADCID=9", "")
     lines = [event, *stamped((1, "MID 14 rewritten to MID 15 by antivirus"), (7200, "Start MID 14 ICID 6"))]
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert sorted((record["mid"], record["received"]) for record in run.records()) == [(14, "encrypted"), (14, "unknown"), (15, "encrypted")]
 
 
@@ -629,8 +614,7 @@ def test_clock_that_is_set_ahead_by_a_day_over_one_connection() -> None:
     ]
     jump = (texts.index((4, "Delivery start DCID 8 MID 15 to RID [0]")), CONNECTION_SILENCE - 1)
     lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [jump]), "native"))
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert [record["delivered"] for record in run.records()] == ["encrypted", "encrypted"]
 
 
@@ -645,13 +629,10 @@ def test_clock_that_is_set_at_any_line(seed: int, jumps: list[tuple[int, int]], 
     for end in sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=5))):
         run.lines.feed(log[at:end])
         at = end
-        state = json.loads(json.dumps({"held": freeze(run.held), "stream": run.stream.state()}))
         told, rest = run.told, run.lines.rest
-        run = Run()
+        run = run.resumed()
         run.told += told
         run.lines.rest = rest
-        thaw(run.held, state["held"])
-        run.stream.restore(state["stream"])
     run.lines.feed(log[at:])
     same(run.end().told, whole(texts))
 
@@ -668,16 +649,14 @@ def test_message_that_a_clock_parts() -> None:
         (40, "Message finished MID 15 done"),
     ]
     lines = list(render(moved([Line(START + seconds, "esa1", "mail_logs", "Info", text) for seconds, text in texts], [(len(RECEIVED), -86400)]), "native"))
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert [(record["mid"], record.get("subject")) for record in run.records() if record["mid"] == 15] == [(15, "Minutes")]
 
 
 def test_line_behind_a_clock_that_is_set_back() -> None:
     """A message of which another line comes before its start, right after the clock was set back, is no late line."""
     lines = stamped(*((4000 + seconds, f"ICID {9000 + seconds} close") for seconds in range(3)), RECEIVED[3], *RECEIVED[:3], *RECEIVED[4:], *DELIVERED)
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert run.held.late == 0
 
 
@@ -719,8 +698,7 @@ def test_consolidated_event_of_a_message_that_waited() -> None:
     )
     event = "CEF:0|Cisco|C600V Email Security Virtual Appliance|14.3.0|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=4 ESAICID=5 act=DELIVERED"
     lines = [*stamped(*text), f"Tue Mar  5 12:00:01 2024 {event}"]
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert [(record["mid"], record["received"]) for record in run.records()] == [(3, "encrypted"), (4, "encrypted")]
 
 
@@ -754,8 +732,7 @@ def test_two_witnesses_in_one_stream() -> None:
             mixed.append(consolidated(line, records[int(ended[1])]))
     mixed.sort(key=lambda line: line.time)
     lines = [text.replace("consolidated_event: : ", "consolidated_event: ") for text in render(mixed, "syslog")]
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert sum("received_witness" in record for record in run.records()) > 400
     assert run.held.late == 0
 
@@ -772,8 +749,7 @@ def test_consolidated_event_of_what_was_not_delivered() -> None:
         *((3, bounced.format(mid)) for mid in range(21, 30)),
     ]
     lines = [f"2024-03-05T10:00:0{second}Z esa1 mail_logs: {text}" for second, text in texts]
-    run = Run().read(lines).end()
-    same(run.told, whole(lines))
+    run = agreed(lines)
     assert {record["mid"]: record["deliveries"][0]["verdict"] for record in run.records()}[20] == "encrypted"
 
 
