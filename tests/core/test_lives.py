@@ -67,16 +67,33 @@ def test_lines_of_one_message_lie_so_far_apart_at_most(most: int, lines: Callabl
     assert [len([one for one in log(*lines(gap))[1] if one["mid"] == 1]) for gap in (most, most + 1)] == [1, 2]
 
 
-def test_a_silence_that_ends_with_an_opening_is_one_beginning() -> None:
-    """What follows a day of silence, with its opening within seconds, is one connection."""
-    assert verdicts((0, TLS), (2 * DAY, "ICID 5 TLS success protocol TLSv1.3 cipher AES128-SHA"), (2 * DAY + 3, OPEN)) == ["encrypted", "encrypted"]
-
-
-def test_lines_between_the_openings_of_two_peers_belong_to_the_first() -> None:
-    """Two peers are two connections, however close; a line in the second of the later opening is taken to follow it."""
-    assert verdicts((0, OPEN), (1, TLS), (3, OTHER)) == ["encrypted", "unused"]
-    assert verdicts((0, OPEN), (1, TLS), (1, OTHER)) == ["unused", "encrypted"]
-    assert verdicts((0.2, OPEN), (0.4, TLS), (0.7, OTHER)) == ["encrypted", "unused"]
+@pytest.mark.parametrize(
+    ("lines", "right"),
+    [
+        # after a silence, an opening within seconds is of what begins there
+        ([(0, TLS), (2 * DAY, "ICID 5 TLS success protocol TLSv1.3 cipher AES128-SHA"), (2 * DAY + 3, OPEN)], ["encrypted", "encrypted"]),
+        # two peers are two connections, however close; a line in the second of the later opening is taken to follow it
+        ([(0, OPEN), (1, TLS), (3, OTHER)], ["encrypted", "unused"]),
+        ([(0, OPEN), (1, TLS), (1, OTHER)], ["unused", "encrypted"]),
+        ([(0.2, OPEN), (0.4, TLS), (0.7, OTHER)], ["encrypted", "unused"]),
+        # one line under the stamps of two collectors
+        ([(0, OPEN), (2, OPEN), (3, TLS), (4, "Start MID 1 ICID 5")], ["encrypted"]),
+        # clocks of collectors differ a little
+        ([(0, TLS), (1, OPEN), (2, "Start MID 1 ICID 5")], ["encrypted"]),
+        ([(0, "Start MID 1 ICID 5"), (1, OPEN)], ["cleartext"]),
+        # lines long before the only opening are of an earlier connection
+        ([(0, "Start MID 1 ICID 5"), (1, "ICID 5 close"), (HOUR, OPEN), (HOUR + 1, TLS), (HOUR + 2, "Start MID 2 ICID 5")], ["unknown", "encrypted"]),
+        ([(0, TLS), (1, "ICID 5 close"), (HOUR, OPEN), (HOUR + 2, "Start MID 2 ICID 5")], ["encrypted", "cleartext"]),
+        # no connection is silent for more than a day; one that is used every hour may last for days
+        ([(0, TLS), (2 * DAY, "Start MID 1 ICID 5")], ["encrypted", "unknown"]),
+        ([(0, OPEN), (1, TLS), (20 * HOUR, "Start MID 1 ICID 5")], ["encrypted"]),
+        ([(0, OPEN), (1, TLS), (40 * DAY, "ICID 5 close")], ["encrypted", "unknown"]),
+        ([(0, OPEN), (1, TLS), *((hour * HOUR + 2, f"Start MID {hour + 1} ICID 5") for hour in range(72))], ["encrypted"]),
+    ],
+)
+def test_connections_with_one_id(lines: list[tuple[float, str]], right: list[str]) -> None:
+    """Openings, peers and silences part connections; lines within seconds of an opening are of what it opens."""
+    assert verdicts(*lines) == right
 
 
 def test_opening_begins_a_life() -> None:
@@ -89,36 +106,6 @@ def test_opening_begins_a_life() -> None:
         ("cleartext", rfc3339(START + MINUTE), rfc3339(START + MINUTE + 3), 1),
     ]
     assert [(record["mid"], record["received"]) for record in messages] == [(1, "encrypted"), (2, "cleartext")]
-
-
-def test_opening_that_two_collectors_stamp() -> None:
-    """Two openings within seconds are one: the same line under two stamps."""
-    assert verdicts((0, OPEN), (2, OPEN), (3, TLS), (4, "Start MID 1 ICID 5")) == ["encrypted"]
-
-
-def test_lines_of_the_second_before_the_opening() -> None:
-    """Lines of one second come in any order, and clocks of collectors differ a little: they belong to the opening after them."""
-    assert verdicts((0, TLS), (1, OPEN), (2, "Start MID 1 ICID 5")) == ["encrypted"]
-    assert verdicts((0, "Start MID 1 ICID 5"), (1, OPEN)) == ["cleartext"]
-
-
-def test_earlier_life_without_an_opening() -> None:
-    """Lines long before the only opening are of an earlier connection, whose opening is not in view."""
-    assert verdicts((0, "Start MID 1 ICID 5"), (1, "ICID 5 close"), (HOUR, OPEN), (HOUR + 1, TLS), (HOUR + 2, "Start MID 2 ICID 5")) == ["unknown", "encrypted"]
-    assert verdicts((0, TLS), (1, "ICID 5 close"), (HOUR, OPEN), (HOUR + 2, "Start MID 2 ICID 5")) == ["encrypted", "cleartext"]
-
-
-def test_silence_ends_a_connection() -> None:
-    """No connection is silent for more than a day: what comes after is another one."""
-    assert verdicts((0, TLS), (2 * DAY, "Start MID 1 ICID 5")) == ["encrypted", "unknown"]
-    assert verdicts((0, OPEN), (1, TLS), (20 * HOUR, "Start MID 1 ICID 5")) == ["encrypted"]
-    assert verdicts((0, OPEN), (1, TLS), (40 * DAY, "ICID 5 close")) == ["encrypted", "unknown"]
-
-
-def test_busy_connection_is_one() -> None:
-    """A connection that is used every hour for days is one connection."""
-    lines = [(hour * HOUR + 2, f"Start MID {hour + 1} ICID 5") for hour in range(72)]
-    assert verdicts((0, OPEN), (1, TLS), *lines) == ["encrypted"]
 
 
 def test_start_begins_a_life_of_a_message() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import json
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import esatls
 import pytest
@@ -109,15 +109,10 @@ def test_a_path_that_cannot_be_one() -> None:
     assert (str(log.counts), log.problems) == ("52 lines: 50 events, 2 ignored, 0 unreadable", ["a\0b: is not a file name"])
 
 
-def test_no_path_at_all() -> None:
-    """An empty list, such as that of a glob that matches nothing, is an error: standard input is read only if it is named."""
-    with pytest.raises(InputError, match=r"nothing to read$"):
-        esatls.read([])
-    with pytest.raises(InputError, match=r"nothing to read$"):
-        esatls.read(())
-
-
-def test_no_path_that_is_there() -> None:
-    """The error names the path, in one line."""
-    with pytest.raises(InputError, match=r"nothing to read: no\\x0a\.log: no such file or directory$"):
-        esatls.read("no\n.log")
+@pytest.mark.parametrize(
+    ("paths", "said"), [([], "nothing to read$"), ((), "nothing to read$"), ("no\n.log", r"nothing to read: no\\x0a\.log: no such file or directory$")]
+)
+def test_nothing_to_read(paths: Any, said: str) -> None:
+    """An empty list, such as that of a glob that matches nothing, is an error, as is a path that is not there: standard input is read only if it is named."""
+    with pytest.raises(InputError, match=said):
+        esatls.read(paths)
