@@ -93,6 +93,7 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path: pathlib.Path) -> None:
         log.write_bytes(then)
         assert len([*blocks]) < len(content)
         reader.close()
+        assert reader.raw.closed
         return problems
 
     assert told(None, b"") == told(None, content[:1000]) == told(len(content), content[:1000]) == [said]
