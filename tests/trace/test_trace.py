@@ -285,6 +285,15 @@ def test_a_record_of_one_of_two_messages(tmp_path: pathlib.Path, stated: str, ve
     assert [[line for line, decides in places(one["hops"][0]) if decides] for one in found] == [deciding, [1]]
 
 
+def test_a_delivery_that_an_event_alone_states(tmp_path: pathlib.Path) -> None:
+    """A consolidated event that names no connection is the line that decides about the delivery that it states; other events are the message's."""
+    event = "CEF:0|Cisco|C100V Secure Email Gateway Virtual|15.0.0-104|ESA_CONSOLIDATED_LOG_EVENT|Consolidated Log Event|5|ESAMID=10 act="
+    path = log(tmp_path, "Start MID 10 ICID 1", f"{event}DQ", f"{event}DELIVERED ESATLSOutConnStatus=Success")
+    _, message, delivery = traced(10, path)[0]["messages"][0]["hops"]
+    assert (delivery["verdict"], delivery["why"], places(delivery)) == ("encrypted", "stated by a consolidated event", [(3, True)])
+    assert places(message) == [(1, False), (2, False)]
+
+
 def test_many_matches(tmp_path: pathlib.Path) -> None:
     """Of many messages of one address the first are traced, and the others are counted."""
     path = log(tmp_path, *(line for mid in range(20, 25) for line in (f"Start MID {mid} ICID 1", f"MID {mid} ICID 1 From: <a@example.net>")))

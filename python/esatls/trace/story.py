@@ -160,6 +160,8 @@ def _is_of(line: Line, attempt: Mapping[str, Any]) -> bool:
     dcid = event.get("dcid")
     if dcid and dcid != attempt.get("dcid"):
         return False
+    if not dcid and event["esa_event"] == "consolidated_event":
+        return "dcid" not in attempt and "tls_out_result" in event
     return bool(dcid) if outcome is None else outcome == attempt.get("outcome") and set(event.get("rid", ())) <= set(attempt["rid"])
 
 
