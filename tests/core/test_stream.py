@@ -115,21 +115,6 @@ def test_line_number_behind_an_event(lines: list[str], last: tuple[str, int]) ->
     assert dict(event)[last[0]] == last[1]
 
 
-def test_wrap_after_mid() -> None:
-    """A line may be wrapped between a word and its number."""
-    assert events_of(STAMP + "RPC Delivery start RCID 1 MID\n14 to local IronPort Spam Quarantine\n" + STAMP + "x") == [
-        {"esa_event": "message_quarantined", "mid": 14, "quarantine": "IronPort Spam Quarantine"}
-    ]
-    assert events_of(STAMP + "Start MID\n14 ICID 5\n") == [{"esa_event": "message_started", "esa_direction": "receiving", "mid": 14, "icid": 5}]
-
-
-def test_wrap_within_the_recipients() -> None:
-    """A list of recipient ids may be wrapped."""
-    assert events_of(STAMP + "Message done DCID 31 MID 14 to RID [0,\n1, 2]\n") == [
-        {"esa_event": "delivery_done", "esa_direction": "delivery", "delivery_outcome": "done", "dcid": 31, "mid": 14, "rid": [0, 1, 2]}
-    ]
-
-
 @pytest.mark.parametrize("text", ["ICID 5 TLS success", "DCID 5 TLS success"])
 @pytest.mark.parametrize("rest", ['{"n": 1}', "what ever", "x"])
 def test_line_of_another_program_behind_a_tls_line(text: str, rest: str) -> None:
@@ -139,13 +124,6 @@ def test_line_of_another_program_behind_a_tls_line(text: str, rest: str) -> None
     assert (counts.events, counts.ignored) == (1, 3)
 
 
-def test_other_words_about_tls_are_wrapped() -> None:
-    """Words that nobody published go on in the next line."""
-    assert events_of(STAMP + "DCID 5 TLS deferring: verify\nerror: hostname mismatch\n" + STAMP + "x") == [
-        {"esa_event": "tls_other", "esa_direction": "delivery", "dcid": 5, "tls_reason": "deferring: verify error: hostname mismatch", "tls_verify": "failed"}
-    ]
-
-
 @pytest.mark.parametrize("rid", ["", "RID 1 "])
 @pytest.mark.parametrize("rest", ["Rejected by RAT", "Rejected by LDAPACCEPT", " Rejected by receiving control"])
 def test_refusal_on_the_next_line(rid: str, rest: str) -> None:
@@ -153,26 +131,6 @@ def test_refusal_on_the_next_line(rid: str, rest: str) -> None:
     accepted = STAMP + "MID 14 ICID 5 RID 0 To: <ann@example.com>"
     refused = STAMP + f"MID 14 ICID 5 {rid}To: <bob@example.com>"
     assert [event["recipient"] for event in read_events([accepted, refused, rest, STAMP + "x"])[0]] == ["ann@example.com"]
-
-
-def test_header_list_on_the_next_line() -> None:
-    """Logged headers may stand on the next line: one delivery, once."""
-    events, counts = read_events([STAMP + "Message done DCID 31 MID 14 to RID [0] ", "[('X-SBRS', 'None')] ", STAMP + "DCID 31 close"])
-    assert [event["esa_event"] for event in events] == ["delivery_done", "connection_closed"]
-    assert (counts.lines, counts.events, counts.ignored) == (3, 3, 0)
-
-
-def test_answer_on_the_next_line() -> None:
-    """An SMTP response may be wrapped at any word."""
-    assert events_of(STAMP + "MID 14 RID [0] Response 2.6.0 \n<m1@example.com> Queued mail for delivery\n") == [
-        {
-            "esa_event": "delivery_response",
-            "esa_direction": "delivery",
-            "mid": 14,
-            "rid": [0],
-            "delivery_response": "2.6.0 <m1@example.com> Queued mail for delivery",
-        }
-    ]
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{file['file'][:-5]}-{i}") for file in all_cases() for i, case in enumerate(file["cases"])])

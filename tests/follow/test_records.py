@@ -474,12 +474,13 @@ def test_child_that_bounces_where_its_parent_passed() -> None:
     assert [record["deliveries"][0]["verdict"] for record in run.records()] == ["cleartext", "cleartext"]
 
 
-def test_id_that_is_used_again_at_once() -> None:
-    """A message whose id belonged to one that ended seconds before is emitted when it ends itself, with all its lines."""
+@pytest.mark.parametrize(("again", "last"), [(9, "10:00:03Z"), (7, "10:00:01Z")])
+def test_id_that_is_used_again_at_once(again: int, last: str) -> None:
+    """A message whose id belonged to one that ended seconds before is emitted when it ends itself, with all its lines, and those just before its start."""
     lines = stamped(
         *RECEIVED,
         *DELIVERED,
-        (9, "Start MID 14 ICID 6"),
+        (again, "Start MID 14 ICID 6"),
         *(other(seconds) for seconds in range(10, 60)),
         (60, "MID 14 ICID 6 From: <carol@example.com>"),
         (60, "Message done DCID 9 MID 14 to RID [0]"),
@@ -487,7 +488,7 @@ def test_id_that_is_used_again_at_once() -> None:
         *(other(seconds) for seconds in range(61, 80)),
     )
     run = Run().read(lines)
-    assert [(record["icid"], record["last_seen"][-9:]) for record in run.records()] == [(5, "10:00:03Z"), (6, "10:01:00Z")]
+    assert [(record["icid"], record["last_seen"][-9:]) for record in run.records()] == [(5, last), (6, "10:01:00Z")]
     same(run.end().told, whole(lines))
     assert run.held.late == 0
 
