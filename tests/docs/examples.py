@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from typing_extensions import Self
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "python" / "esatls" / "sample.log"
 DOCUMENTS = ("README.md", "docs/VERDICTS.md", "docs/RECIPES.md")
@@ -100,20 +102,19 @@ class Place:
         )  # fmt: skip
         return done.returncode, "".join(f"{line.rstrip()}\n" for line in done.stdout.decode().splitlines())
 
-    def remove(self) -> None:
-        """Remove it."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder)
 
 
 def answered(document: str) -> Iterator[tuple[Block, str]]:
     """Yield each `console` block with the text that it should have."""
-    place = Place(document)
-    try:
+    with Place(document) as place:
         for block in blocks(document):
             if block.language == "console":
                 yield block, "".join(f"$ {command}\n{place.run(command)[1]}" for command in commands(block.text))
-    finally:
-        place.remove()
 
 
 def main() -> None:

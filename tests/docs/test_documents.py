@@ -119,28 +119,22 @@ def test_shell_commands_succeed(document: str) -> None:
 
     Left out are those that make the environment (the checks run them), those that need a server, and those that never end by themselves.
     """
-    place = Place(document)
-    try:
+    with Place(document) as place:
         for command in shell_commands(document):
             if command.startswith("python3 -m venv") or re.search(r"esatls (elastic|follow)\b", command):
                 continue
             code, out = place.run(command)
             assert code == (1 if "explain" in command and "no event" in command else 0), f"{command}\n{out}"
             assert "Traceback" not in out
-    finally:
-        place.remove()
 
 
 def test_a_folder_of_rotated_and_compressed_logs_gives_the_sample_s_answer() -> None:
     """The folder on which the documents' commands run is the sample, cut in three, two of them compressed: the answer is the same."""
-    place = Place("README.md")
-    try:
+    with Place("README.md") as place:
         answers = {place.run(f"esatls messages -q -f json {path}") for path in ("logs/", "mail.current", "'logs/*'")}
         assert len(answers) == 1
         ((code, out),) = answers
         assert (code, len(out.splitlines())) == (0, 3)
-    finally:
-        place.remove()
 
 
 def test_first_screen_shows_the_real_answer() -> None:
@@ -148,12 +142,9 @@ def test_first_screen_shows_the_real_answer() -> None:
     shown, printed = [block.text for block in blocks("README.md") if block.language == "text"][:2]
     sample = (ROOT / "python" / "esatls" / "sample.log").read_text(encoding="utf-8").splitlines()
     assert [line for line in shown.splitlines() if line not in sample] == []
-    place = Place("README.md")
-    try:
+    with Place("README.md") as place:
         (first,) = [line for line in shell_commands("README.md") if line.endswith("sample.log")]
         code, out = place.run(first.rpartition(" && ")[2].replace("messages", "messages -q"))
-    finally:
-        place.remove()
     assert (code, out) == (0, printed)
 
 
@@ -232,8 +223,7 @@ HARD = """\
 
 def test_partners_in_a_terminal() -> None:
     """The command tells the time, takes subdomains for the partner and no other name that ends like it, and tells what is unknown as such."""
-    place = Place(RECIPES)
-    try:
+    with Place(RECIPES) as place:
         (place.folder / "mail.log").write_text(HARD, encoding="utf-8")
         rows = list(csv.DictReader(io.StringIO(place.run("esatls check -q -f csv --partners esatls_partners.csv mail.log")[1])))
         assert [tuple(row[name] for name in ("time", "mid", "message_verdict", "side", "partner")) for row in rows if row["mid"]] == [
@@ -241,8 +231,6 @@ def test_partners_in_a_terminal() -> None:
             ("2026-03-05T08:00:02Z", "1", "unknown", "receiving", "mail.bank.example"),
             ("2026-03-05T08:00:04Z", "1", "cleartext", "delivery", "mail.bank.example"),
         ]
-    finally:
-        place.remove()
 
 
 def test_partners_in_splunk(splunk: Splunk) -> None:
@@ -291,24 +279,20 @@ def test_search_of_the_readme(splunk: Splunk) -> None:
 def test_python_of_the_readme() -> None:
     """The README's program prints the sample's answer, also where a line holds bytes that are no UTF-8."""
     (text,) = [block.text for block in blocks("README.md") if block.language == "python"]
-    place = Place("README.md")
-    try:
+    with Place("README.md") as place:
         (place.folder / "program.py").write_text(text, encoding="utf-8")
         (place.folder / "mail.log").write_bytes((place.folder / "mail.current").read_bytes() + b"Tue Mar  3 09:15:00 2026 Info: MID 7001 Subject '\xff\xfe'\n")
         assert place.run("python3 program.py") == (0, "7001 encrypted encrypted\n7002 cleartext encrypted\n7003 encrypted mixed\n")
-    finally:
-        place.remove()
 
 
 def test_exports_of_splunk() -> None:
     """What Splunk exports as JSON or CSV gives the answer of the log; in CSV the offset in the log's head is not read, so the zone is given."""
-    place = Place("README.md")
-    lines = (place.folder / "mail.current").read_text(encoding="utf-8").splitlines()
-    as_csv = io.StringIO()
-    rows = csv.writer(as_csv, quoting=csv.QUOTE_ALL)
-    rows.writerow(["_time", "host", "_raw"])
-    rows.writerows(["2026-03-03T09:14:20.000+0100", "esa1", line] for line in lines)
-    try:
+    with Place("README.md") as place:
+        lines = (place.folder / "mail.current").read_text(encoding="utf-8").splitlines()
+        as_csv = io.StringIO()
+        rows = csv.writer(as_csv, quoting=csv.QUOTE_ALL)
+        rows.writerow(["_time", "host", "_raw"])
+        rows.writerows(["2026-03-03T09:14:20.000+0100", "esa1", line] for line in lines)
         (place.folder / "export.json").write_text(
             "".join(json.dumps({"preview": False, "offset": n, "result": {"_raw": line}}) + "\n" for n, line in enumerate(lines)), encoding="utf-8"
         )
@@ -320,8 +304,6 @@ def test_exports_of_splunk() -> None:
         assert code == 0
         assert [record.pop("esa_host") for record in records] == ["esa1"] * 3
         assert records == [json.loads(line) for line in plain[1].splitlines()]
-    finally:
-        place.remove()
 
 
 def test_columns_of_sentinel_in_the_reference() -> None:
@@ -348,13 +330,10 @@ def test_apostrophes_in_the_reference() -> None:
     """A text that is like a formula has an apostrophe in front in CSV, and none in JSON."""
     text = (ROOT / "docs" / "REFERENCE.md").read_text(encoding="utf-8")
     (csv_has, json_has) = re.findall(r"`([^`]*name@example\.com)`", text)
-    place = Place("README.md")
-    try:
+    with Place("README.md") as place:
         (place.folder / "mail.log").write_text(f"MID 1 ICID 5 From: <{json_has}>\n", encoding="utf-8")
         (row,) = csv.DictReader(io.StringIO(place.run("esatls messages -q -f csv mail.log")[1]))
         record = json.loads(place.run("esatls messages -q -f json mail.log")[1])
-    finally:
-        place.remove()
     assert (row["sender"], record["sender"]) == (csv_has, json_has) == ("'+name@example.com", "+name@example.com")
 
 
@@ -408,14 +387,11 @@ def test_every_document_is_linked_from_the_readme() -> None:
 
 def test_elastic_commands_of_the_readme(client: Client) -> None:
     """The README's commands set a server up, and load the sample's records from a folder of compressed logs."""
-    place = Place("README.md")
-    try:
+    with Place("README.md") as place:
         for command in shell_commands("README.md"):
             if "esatls elastic" in command:
                 code, out = place.run(command.replace("https://localhost:9200", client.url))
                 assert code == 0, f"{command}\n{out}"
-    finally:
-        place.remove()
     client.request("POST", "/logs-esatls.*/_refresh")
     query = {"size": 10, "query": {"terms": {"email.local_id": ["7001", "7002", "7003"]}}}
     found = [hit["_source"] for hit in client.request("POST", "/logs-esatls.messages-*/_search", query)["hits"]["hits"]]
