@@ -187,7 +187,7 @@ class Command:
     def __init__(self, python: str, app: Path, script: str, dispatch: Path | None = None, *, fresh: bool = False) -> None:
         """Start `script` of the app's bin folder with a Python; `fresh` starts a new Python for it, which takes a fifth of a second."""
         self.dispatch = Path(dispatch or tempfile.gettempdir())
-        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self.process: subprocess.Popen[bytes] | Forked
         if fresh or not hasattr(os, "fork"):
             command = [python, str(app / "bin" / script)]
@@ -199,8 +199,8 @@ class Command:
         """Return the running command."""
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        """Close its input. Raises `ProtocolError` if it ends with an error or writes anything more."""
+    def end(self) -> tuple[int, bytes, str]:
+        """Close its input; return its exit code, what it still writes, and its standard error."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
@@ -210,6 +210,11 @@ class Command:
         self.errors.seek(0)
         errors = self.errors.read().decode(errors="replace")
         self.errors.close()
+        return code, rest, errors
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """End it. Raises `ProtocolError` if it ends with an error or writes anything more."""
+        code, rest, errors = self.end()
         if kind is None and (code or rest or errors):
             raise ProtocolError(f"the command ended with code {code}, {len(rest)} bytes too many and on standard error: {errors}")
 

@@ -204,10 +204,7 @@ def test_a_wrong_option_is_named(splunk: Splunk, arguments: list[str], fault: st
     command = Command(splunk.python, splunk.app, "esatls_events.py")
     told = command.getinfo("esatls", arguments)
     assert told.messages == [("ERROR", fault)]
-    assert command.process.stdin
-    command.process.stdin.close()
-    assert command.process.wait(timeout=60) == 1
-    command.errors.close()
+    assert command.end()[0] == 1
 
 
 WORD = "; options have the form name=value, such as field=message"
@@ -232,10 +229,7 @@ def test_a_stray_word_is_named(splunk: Splunk, name: str) -> None:
         command = Command(splunk.python, splunk.app, splunk.script(name))
         told = command.getinfo(name, arguments)
         assert told.messages == [("ERROR", fault) for fault in faults or []]
-        assert command.process.stdin
-        command.process.stdin.close()
-        assert command.process.wait(timeout=60) == (1 if faults else 0)
-        command.errors.close()
+        assert command.end()[0] == (1 if faults else 0)
 
 
 def test_a_field_that_no_event_has(splunk: Splunk) -> None:
@@ -298,10 +292,7 @@ def test_records_that_would_not_be_whole(splunk: Splunk, start: float, end: floa
             told = command.execute(rows, [*rows[0]], finished=finished)
     assert [(level, text[: len(fault)]) for level, text in told.messages] == [("ERROR", fault)]
     assert told.rows == []
-    assert command.process.stdin
-    command.process.stdin.close()
-    assert command.process.wait(timeout=60) == 1
-    command.errors.close()
+    assert command.end()[0] == 1
 
 
 def test_strangers_words_come_through_unchanged(splunk: Splunk) -> None:
