@@ -163,6 +163,11 @@ def test_partners_are_known_by_the_record_alone() -> None:
             {"rid": [], "outcome": "bounced", "time": TIME, "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]},
         ),
         ("act=DELIVERED", "unknown", {"rid": [], "outcome": "done", "time": TIME, "verdict": "unknown"}),
+        (
+            "act=DELIVERED ESATLSOutConnStatus=Success",
+            "encrypted",
+            {"rid": [], "outcome": "done", "time": TIME, "verdict": "encrypted", "witness": ["cef"]},
+        ),
         ("ESATLSOutConnStatus=Success", "none", None),
     ],
 )
