@@ -45,20 +45,9 @@ def main() -> None:  # noqa: C901 - the smallest possible join
                         message["recipients"].append(parts[6][5:].strip("<>"))
                 elif parts[2] == "matched":
                     message["mail_flow"] = "incoming" if text.endswith("inbound table") else "outgoing"
-            elif word == "ICID":
+            elif word in ("ICID", "DCID"):
                 parts = text.split(" ", 3)
-                connection = icids.get(parts[1])
-                if connection is None:
-                    continue
-                if parts[2] == "TLS":
-                    found = tls.search(text)
-                    if found:
-                        connection["verdict"], connection["version"], connection["cipher"] = "encrypted", found[1], found[2]
-                    else:
-                        connection["reason"] = parts[3]
-            elif word == "DCID":
-                parts = text.split(" ", 3)
-                connection = dcids.get(parts[1])
+                connection = (icids if word == "ICID" else dcids).get(parts[1])
                 if connection is None:
                     continue
                 if parts[2] == "TLS":
