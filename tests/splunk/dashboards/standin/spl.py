@@ -356,6 +356,14 @@ class Parser:
         """Return whether no token is left."""
         return self.at >= len(self.items)
 
+    def each(self, *stop: str) -> Iterator[None]:
+        """Repeat up to the end or one of the words `stop`; commas between are optional."""
+        while not self.done() and not self.peek(*stop):
+            if self.peek(","):
+                self.take()
+            else:
+                yield
+
     def expression(self) -> Expression:
         """Read an expression at the level of OR."""
         left = self.conjunction()
@@ -537,12 +545,7 @@ def _name(parser: Parser, *, stars: bool = False) -> str:
 
 def _names(parser: Parser, *stop: str) -> list[str]:
     """Read names up to the end or one of the words `stop`; commas between them are optional."""
-    out = []
-    while not parser.done() and not parser.peek(*stop):
-        if parser.peek(","):
-            parser.take()
-            continue
-        out.append(_name(parser))
+    out = [_name(parser) for _ in parser.each(*stop)]
     if not out:
         raise SplError("no field named")
     return out
@@ -594,10 +597,7 @@ _AGGREGATES = ("count", "sum", "dc", "values", "max", "min")
 def aggregations(parser: Parser) -> list[Aggregation]:
     """Read `function(x) AS name, …`, up to BY or the end."""
     out: list[Aggregation] = []
-    while not parser.done() and not parser.peek("BY"):
-        if parser.peek(","):
-            parser.take()
-            continue
+    for _ in parser.each("BY"):
         function = parser.take().text
         if function not in _AGGREGATES:
             raise SplError(f"aggregate {function}")
@@ -765,10 +765,7 @@ def run_sort(rows: list[Row], parser: Parser) -> list[Row]:
     if parser.items and parser.items[0].kind == "number":
         limit = int(parser.take().text)
     keys: list[tuple[str, bool]] = []
-    while not parser.done():
-        if parser.peek(","):
-            parser.take()
-            continue
+    for _ in parser.each():
         down = False
         if parser.peek("-", "+"):
             sign = parser.take()
@@ -804,10 +801,7 @@ def run_fields(rows: list[Row], parser: Parser) -> list[Row]:
 def run_rename(rows: list[Row], parser: Parser) -> list[Row]:
     """Run `rename a AS b, …`."""
     to: dict[str, str] = {}
-    while not parser.done():
-        if parser.peek(","):
-            parser.take()
-            continue
+    for _ in parser.each():
         old = _name(parser, stars=True)
         parser.take("AS")
         to[old] = _name(parser, stars=True)
@@ -959,18 +953,13 @@ def run_lookup(rows: list[Row], parser: Parser, search: Search) -> list[Row]:
         raise SplError(f"no lookup {name}")
     known = search.lookups[name]
     keys: dict[str, str] = {}
-    while not parser.peek("OUTPUT"):
+    for _ in parser.each("OUTPUT"):
         key = _name(parser)
         parser.take("AS")
         keys[key] = _name(parser)
-        if parser.peek(","):
-            parser.take()
     parser.take("OUTPUT")
     given: dict[str, str] = {}
-    while not parser.done():
-        if parser.peek(","):
-            parser.take()
-            continue
+    for _ in parser.each():
         old = _name(parser)
         given[old] = old
         if parser.peek("AS"):
