@@ -306,19 +306,19 @@ def test_many_matches(tmp_path: pathlib.Path) -> None:
 
 def test_text(tmp_path: pathlib.Path) -> None:
     """As text a story has a heading per message and hop; what a stranger wrote cannot change the terminal."""
-    path = log(tmp_path, *DELIVERED[:5], "MID 10 Subject '\x1b[31mred\u202e'")
+    path = log(tmp_path, *DELIVERED[:5], "MID 10 Subject '\x1b]2;red\u202e'")
     out = terminal.run("trace", "-q", 10, path).stdout.decode()
     assert out == (
         "MID 10: received cleartext, delivered none\n"
         "from a@example.net to b@example.com\n"
-        "Subject \\x1b[31mred\\u202e\n"
+        "Subject \\x1b]2;red\\u202e\n"
         "  Received over ICID 1 from mx.example.net (198.51.100.1): cleartext\n"
         "  TLS came up only after the message\n"
         f"  > {path}:1  Tue Mar  3 09:00:00 2026 Info: {DELIVERED[0]}\n"
         f"  > {path}:5  Tue Mar  3 09:00:04 2026 Info: {DELIVERED[4]}\n"
         "  The message\n"
         + "".join(f"    {path}:{number}  Tue Mar  3 09:00:0{number - 1} 2026 Info: {DELIVERED[number - 1]}\n" for number in (2, 3, 4))
-        + f"    {path}:6  Tue Mar  3 09:00:05 2026 Info: MID 10 Subject '\\x1b[31mred\\u202e'\n"
+        + f"    {path}:6  Tue Mar  3 09:00:05 2026 Info: MID 10 Subject '\\x1b]2;red\\u202e'\n"
     )
 
 
