@@ -105,6 +105,9 @@ class Late:
         elif what < 0.35:
             self.say(time, f'MID {mid} quarantined to "Policy" (content filter:hold)')
             if choose.random() < 0.6:
+                if mid % 2:
+                    # some appliances finish what they put into a quarantine, and go on with it when it is released
+                    self.say(time, f"Message finished MID {mid} done")
                 time += choose.uniform(HOUR, 5 * DAY)
                 self.deliver(time, mid, icid)
             else:

@@ -201,6 +201,7 @@ RELEASED = """\
 1 MID 15 ICID 5 RID 0 To: <bob@example.net>
 2 MID 15 ready 100 bytes from <alice@example.com>
 2 MID 15 quarantined to "Policy" (content filter:held)
+2 Message finished MID 15 done
 3 ICID 5 close
 {late} MID 15 released from quarantine "Policy" (manual) t=1728000
 {late} New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from esatls.extraction.fact_types import CODE, MAKES, MESSAGES, PARENT, TIME
 from esatls.follow.stretches import Stretches
 from esatls.verdicts.closure import decisive, essential
-from esatls.verdicts.facts import ENDS, INTERNAL, LONG_AGO, OPENS, bears_witness, order, passes, refs
+from esatls.verdicts.facts import ENDS, INTERNAL, OPENS, bears_witness, last_move, order, passes, refs
 from esatls.verdicts.inheritance import opening_of
 from esatls.verdicts.lives import LATE_LINEAGE, SAME_OPENING, split, starts_of_connection
 
@@ -153,8 +153,7 @@ class OpenMessage:
 
     def goes_on(self) -> bool:
         """Tell whether it may go on although it is finished: in a quarantine, from which it was not delivered yet."""
-        moved = [fact for fact in self.facts if fact[CODE] in ("message_quarantined", "delivery_done")]
-        last = max(moved, key=lambda fact: (LONG_AGO if fact[TIME] is None else fact[TIME], fact[CODE] == "delivery_done"), default=None)
+        last = last_move(self.facts)
         return self.quarantined and last is not None and last[CODE] == "message_quarantined"
 
     def needed(self) -> set[Ref]:

@@ -267,6 +267,12 @@ def earlier(fact: Fact, known: Fact | None) -> Fact:
     return known
 
 
+def last_move(facts: Iterable[Fact]) -> Fact | None:
+    """Return what says last where a message went: into a quarantine or out of it, or that it was delivered."""
+    moved = (fact for fact in facts if fact[CODE] in ("message_quarantined", "delivery_done"))
+    return max(moved, key=lambda fact: (LONG_AGO if fact[TIME] is None else fact[TIME], fact[CODE] == "delivery_done"), default=None)
+
+
 def _named_ids(code: str, type_: type[Any]) -> tuple[tuple[int, int], ...]:
     """Return the ids that facts of one code name besides their own, as stores and places in the fact."""
     if type_ is Lineage:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from esatls.extraction.fact_types import CODE, DELIVERY, MESSAGES, PARENT, RECEIVING, TIME
 from esatls.verdicts.appliance import Appliance
 from esatls.verdicts.closure import Judged, own_connections, own_messages, together, with_ancestors, with_descendants
-from esatls.verdicts.facts import ENDS, OPENS, Facts, Ref, Store, dump, refs
+from esatls.verdicts.facts import ENDS, GOES_ON, OPENS, Facts, Ref, Store, dump, last_move, refs
 from esatls.verdicts.hosts import appliances
 from esatls.verdicts.records import connection_record, message_record
 
@@ -249,9 +249,17 @@ class _Part:
         facts = self.appliance.stores[MESSAGES][mid]
         codes, times = {fact[CODE] for fact in facts}, [fact[TIME] for fact in facts]
         tail = AFTER_EVENT if "cef" in codes else TAIL
-        if not self._is_silent(MESSAGES, mid, latest) and (not codes & ENDS or None in times or max(times) > window.end - tail):
+        if not self._is_silent(MESSAGES, mid, latest) and (self._rests(mid) or not codes & ENDS or None in times or max(times) > window.end - tail):
             return False
         return all(ref in complete for fact in facts for ref in refs(fact) if ref[0] == DELIVERY)
+
+    def _rests(self, mid: str) -> bool:
+        """Tell whether a message may be delivered from a quarantine: it was not moved to another appliance's, and no other message has replaced it."""
+        last = last_move(self.known.facts(MESSAGES, mid))
+        if last is None or last[CODE] != "message_quarantined" or any(refs(last)):
+            return False
+        made = (fact for child in self.known.children(mid) for fact in self.known.facts(MESSAGES, child))
+        return not any(fact[CODE] in GOES_ON and fact[PARENT] == mid for fact in made)
 
     def carry(self, carried: Carried, latest: Time, given: Carried, keys: list[str]) -> None:
         """Hand on the facts of what is not over, those needed beside them, and those of messages in a quarantine that have a line since `latest`.
