@@ -51,7 +51,7 @@ class VerdictCommand(RowCommand, ReportingCommand):
     limit = Option(
         doc="""
         **Syntax:** limit=<int>
-        **Description:** Maximum number of connections and messages (of the summary index: rows) to keep in memory, about 3 KB each. Default: 1000000""",
+        **Description:** Maximum number of connections and messages to keep in memory, about 3 KB each. Default: 1000000""",
         default=1_000_000,
         validate=validators.Integer(1),
     )
@@ -107,10 +107,9 @@ class VerdictCommand(RowCommand, ReportingCommand):
 
     def too_much(self) -> str:
         """Return a message about the rows that were left out, and what to do about it."""
-        what = "rows of the summary" if self.reads_summary else "connections and messages"
         return (
-            f"{self.left_out} rows were left out because the limit of {self.limit} {what} was reached: choose a shorter time range or a narrower search, "
-            "read the records instead, or raise limit=<int> if the search head has enough memory"
+            f"{self.left_out} rows were left out because the limit of {self.limit} connections and messages was reached: choose a shorter time range or a "
+            "narrower search, read the records instead, or raise limit=<int> if the search head has enough memory"
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -143,7 +142,7 @@ class VerdictCommand(RowCommand, ReportingCommand):
         """Return whether `limit` is reached; never in a map, which keeps nothing from one chunk to the next."""
         if self.phase == "map":
             return False
-        kept = self.index.rows if self.reads_summary else sum(len(store) for stores in self.facts.hosts.values() for store in stores)
+        kept = self.index.kept if self.reads_summary else sum(len(store) for stores in self.facts.hosts.values() for store in stores)
         return kept >= self.limit
 
     def take_block(self, table: Table, block: Block) -> None:

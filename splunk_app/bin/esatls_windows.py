@@ -44,6 +44,10 @@ AS_IT_STANDS = "o"
 """Stands before a kind: still open, judged as it stands."""
 HOURS, DAYS, PAST, OPEN = "hour", "day", "past", "open"
 EVER = float("-inf")
+LONGEST_ROW = 8000
+"""Characters of a row of facts, unless a single id has more."""
+BETWEEN = "\t"
+"""Stands between the facts of two ids. JSON has none."""
 MANY = 100
 """`asof` of a day: the number of the newest run of its hours, times this, and how many hours it had."""
 
@@ -118,11 +122,25 @@ def texts(run: Run, closed: Closed, facts: Facts, asof: int, mark: str = "") -> 
         yield _record(begins, CONNECTION, run, connection, mark)
     # the past up to a day must not expire in the index before the hours of that day
     stamp = rfc3339(run[1] + DAY - 1 if run[0] == PAST else run[1])
-    rows = closed.carried.dumps()
+    rows = list(_joined(closed.carried.dumps()))
     counts = f"facts={len(rows)} asof={asof}"
     for row in rows:
         yield _text(stamp, FACTS, run, counts + " " + row.replace("=", r"\u003d"))
     yield _text(stamp, WINDOW, run, counts)
+
+
+def _joined(facts: Iterable[str]) -> Iterator[str]:
+    """Yield facts, many to a row: each search for the runs that count has to count these rows, within the minute that Splunk gives it."""
+    row: list[str] = []
+    length = 0
+    for one in facts:
+        if row and length + len(one) > LONGEST_ROW:
+            yield BETWEEN.join(row)
+            row, length = [], 0
+        row.append(one)
+        length += len(one)
+    if row:
+        yield BETWEEN.join(row)
 
 
 def hours(facts: Facts, window: Window, number: int) -> Iterator[Text]:
@@ -197,7 +215,8 @@ class Index:
         """By kind and run: text behind the words -> time in front of them. A repeated row counts once."""
         self._counts: dict[Run, tuple[int, int]] = {}
         """By run, if the row of its window is in view: its number of rows of facts, and the newest run that it was made from."""
-        self.rows = 0
+        self.kept = 0
+        """How many records, and ids with facts, were added."""
 
     def add(self, text: str) -> bool:
         """Add a row; return whether the text is one."""
@@ -217,7 +236,7 @@ class Index:
         if at < 0:
             return False
         self._rows[kind].setdefault(run, {})[text[at:]] = text[: text.index(" ")]
-        self.rows += 1
+        self.kept += text.count(BETWEEN, at) + 1
         return True
 
     def current(self) -> Current:
@@ -299,7 +318,8 @@ class Index:
         carried = Carried()
         for run in runs:
             # the texts are large, and not needed again
-            carried.loads(self._rows[FACTS].pop(run, ()))
+            for row in self._rows[FACTS].pop(run, ()):
+                carried.loads(row.split(BETWEEN))
         return carried
 
     def read(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -15,6 +15,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "python"), str(ROOT / "python" / "package")]
@@ -23,6 +24,9 @@ from tests.benchmarks.splunk_commands import measure, write_app  # noqa: E402
 from tests.splunk import driver  # noqa: E402
 from tests.traffic import PROFILES, generate, render  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 HOUR, DAY = 3600, 86400
 A_DAY = 1_000_000
 """Messages."""
@@ -30,7 +34,8 @@ DAYS = 9
 COUNTS = {"connections": ("esatls_connections.py", 1), "messages": ("esatls_messages.py", 2)}
 """What the overview counts -> the command that computes it from lines, and the number of searches."""
 RUN = re.compile(r"\S+ kind=(\w+) level=(\w+) window=(\d+) run=\d+ ")
-FACTS = re.compile(r'facts=\d+ asof=\d+ \["')
+FACTS = re.compile(r'(asof=\d+ |\t)\["')
+"""What stands before each id of a row of facts."""
 
 Rows = list[dict[str, driver.Value]]
 
@@ -43,6 +48,11 @@ def texts(rows: Rows) -> list[str]:
 def of_another(row: str, number: int) -> str:
     """Return a row of facts for another appliance; in this traffic, the appliance has no name."""
     return FACTS.sub(lambda found: f"{found[0]}esa{number}", row)
+
+
+def ids(rows: Iterable[str]) -> int:
+    """Return how many ids some rows of facts tell of."""
+    return sum(len(FACTS.findall(row)) for row in rows)
 
 
 def bodies(rows: list[str]) -> list[bytes]:
@@ -83,8 +93,7 @@ def main() -> None:
         closed = sorted({window for kind, level, window, _ in heads if (kind, level) == ("w", "past")})
         last, days = closed[-1], len(closed)
         a_day = sum(kind == "m" for kind, *_ in heads) / ((lines[-1].time - lines[0].time) / DAY)
-        by_day = sum(kind == "f" and level == "day" and window in closed for kind, level, window, _ in heads) / days / a_day
-        past = sum(kind == "f" and level == "past" and window == last for kind, level, window, _ in heads) / a_day
+        by_day = ids(row for kind, level, window, row in heads if kind == "f" and level == "day" and window in closed) / days / a_day
         records = {kind: sum(one == kind for one, *_ in heads) / (a_day * (lines[-1].time - lines[0].time) / DAY) for kind in "mc"}
         size = sum(len(row) for kind, _, _, row in heads if kind in "mcf") / sum(kind == "m" for kind, *_ in heads)
         # each message of that day has one record that counts: of its hour, of the day or of the past
@@ -94,9 +103,10 @@ def main() -> None:
         size_again = sum(map(len, again)) / counted
         words = [row for kind, _, _, row in heads if kind in {"om", "oc"}]
         facts = [row for kind, level, window, row in heads if (kind, level, window) == ("f", "past", last)]
+        past = ids(facts) / a_day
         run = next(row for kind, level, window, row in heads if (kind, level, window) == ("w", "past", last))
         hours = [row for kind, level, window, row in heads if (kind, level) == ("w", "hour") and last <= window < last + DAY]
-        number = len(facts) * arguments.copies
+        number = ids(facts) * arguments.copies
 
         def read(rows: list[str]) -> tuple[float, int]:
             counted = [re.sub(r"facts=\d+", f"facts={len(rows)}", row) for row in (*rows, run)] + hours

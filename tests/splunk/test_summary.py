@@ -193,6 +193,17 @@ def test_serial_numbers(splunk: Splunk, tmp_path: Path) -> None:
     assert hosts == {"AAAA1111-EXAMPLE", "BBBB2222-EXAMPLE"}
 
 
+def test_facts_are_in_few_rows(splunk: Splunk) -> None:
+    """What a thousand open messages and their connections need is in a few dozen rows, because each search for the runs that count has to count these."""
+    lines = [{**event(f"Info: Start MID {mid} ICID {mid}"), "_time": str(START)} for mid in range(1, 1001)]
+    texts = [str(row["_raw"]) for row in splunk.report("esatlssummary", lines, mapped=False, span=(START, START + HOUR)).rows]
+    rows = [text for text in texts if " kind=f " in text]
+    assert sum(row.count('["esa9.example.com",') for row in rows) == 2000
+    assert len(rows) < 40
+    # Splunk may cut off what is longer
+    assert max(map(len, rows)) < 10_000
+
+
 RELEASED = """\
 0 New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host mx.partner.example.com verified yes
 0 ICID 5 ACCEPT SG UNKNOWNLIST match ALL SBRS None
