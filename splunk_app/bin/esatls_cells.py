@@ -31,8 +31,13 @@ def unquoted(cell: str) -> str | None:
 
 
 def csv_rows(text: str) -> Any:
-    """Return a reader of CSV. Python refuses NUL there before 3.11: another character replaces it."""
-    return csv.reader(io.StringIO(text.replace("\0", "\N{REPLACEMENT CHARACTER}"), newline="\n"))
+    """Return a reader of CSV."""
+    return csv.reader(io.StringIO(without_nul(text), newline="\n"))
+
+
+def without_nul(text: str) -> str:
+    """Return a text with another character for each NUL, which Python refuses in CSV before 3.11."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def csv_line(cells: Iterable[str]) -> str:

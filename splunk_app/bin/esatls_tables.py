@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import repeat
+from itertools import count, islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls_cells import MULTI, csv_line, csv_rows, unquoted, values_of
+from esatls_cells import MULTI, csv_line, csv_rows, unquoted, values_of, without_nul
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,6 @@ class Table:
         """Read the column names of a chunk's body (CSV); an empty body has no columns and no rows. `field` is the column of the events' text."""
         self.broken = 0
         self.first = ""
-        self._first = 0
         self.rows = 0
         self.texts = False
         """Whether any row has text in `field`."""
@@ -102,68 +101,55 @@ class Table:
                     break
                 start = end
                 yield self._noted(block)
-        if start < len(body):
-            cells, texts = self._any(body[start:])
-            cells, texts = self._evened(cells, texts)
-            for at in range(0, len(cells), BLOCK_ROWS):
-                yield self._noted(self._block(cells[at : at + BLOCK_ROWS], texts[at : at + BLOCK_ROWS]))
+        rows = self._any(body[start:])
+        for some in iter(lambda: list(islice(rows, BLOCK_ROWS)), []):
+            yield self._noted(self._block(*zip(*some)))
 
     def _noted(self, block: Block) -> Block:
         self.rows += len(block.texts)
         self.texts = self.texts or any(block.raws)
         return block
 
-    def _block(self, cells: list[list[str]], texts: list[str]) -> Block:
+    def _block(self, cells: tuple[list[str], ...], texts: tuple[str, ...]) -> Block:
         nothing = [""] * len(texts)
         raws, hosts, times, facts = (nothing if place is None else [row[place] for row in cells] for place in self._places)
         raws = list(map(str.rstrip, raws))
         if self._multi is not None:
             raws = [Values.of(raw, row[self._multi]) for raw, row in zip(raws, cells)]
         plain = not self._odd and not any("\n" in raw for raw in raws)
-        return Block(texts, raws, list(map(Place, hosts, times)), [] if facts is nothing else facts, plain)
+        return Block(list(texts), raws, list(map(Place, hosts, times)), [] if facts is nothing else facts, plain)
 
-    def _any(self, body: str) -> tuple[list[list[str]], list[str]]:
-        """Read rows of any form; return their cells and, for each row, the text of the lines that they were read from."""
-        # the text that is returned keeps a NUL
-        reader = csv_rows(body)
-        kept = list(io.StringIO(body, newline="\n"))
-        cells, texts = [], []
-        start = 0
-        while True:
+    def _any(self, body: str) -> Iterator[tuple[list[str], str]]:
+        """Read rows of any form; yield the cells of each, as many as there are columns, and the text of the lines that they were read from."""
+        kept: list[str] = []
+
+        def lines() -> Iterator[str]:
+            for line in io.StringIO(body, newline="\n"):
+                kept.append(line)
+                yield without_nul(line)
+
+        rows, width = csv.reader(lines()), len(self.names)
+        for number in count(self.rows + 1):
+            kept.clear()
             try:
-                row = next(reader)
+                row = next(rows)
             except StopIteration:
-                return cells, texts
+                return
             except csv.Error as error:
-                self._note(self.rows + len(cells) + 1, str(error))
-                start = reader.line_num
+                self._note(number, str(error))
                 continue
-            cells.append(row)
-            texts.append("".join(kept[start : reader.line_num]).rstrip("\r\n"))
-            start = reader.line_num
+            if len(row) == width:
+                # this text, unlike the cells, keeps a NUL
+                yield row, "".join(kept).rstrip("\r\n")
+                continue
+            self._note(number, f"{len(row)} cells instead of {width}")
+            if row:
+                row = (row + [""] * width)[:width]
+                yield row, csv_line(row)
 
     def _note(self, number: int, reason: str) -> None:
         self.broken += 1
-        if not self.first or number < self._first:
-            self._first = number
-            self.first = f"row {number} of a chunk: {reason}"
-
-    def _evened(self, cells: list[list[str]], texts: list[str]) -> tuple[list[list[str]], list[str]]:
-        """Fill up or cut rows, so that each has as many cells as there are columns."""
-        width = len(self.names)
-        if {width}.issuperset(map(len, cells)):
-            return cells, texts
-        whole = []
-        for number, (row, text) in enumerate(zip(cells, texts), self.rows + 1):
-            if len(row) == width:
-                whole.append((row, text))
-                continue
-            self._note(number, f"{len(row)} cells instead of {width}")
-            if not row:
-                continue
-            evened = (row + [""] * width)[:width]
-            whole.append((evened, csv_line(evened)))
-        return [row for row, _ in whole], [text for _, text in whole]
+        self.first = self.first or f"row {number} of a chunk: {reason}"
 
 
 def read_common(rows: list[str], width: int) -> Block | None:
