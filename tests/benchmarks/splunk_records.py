@@ -3,7 +3,7 @@
 It makes some days of traffic and summarizes them as the scheduled searches do, through the chunked protocol. `esatlssummary window=open` reads what is
 open in the end, as each hour's search does, once for each of many appliances with the same traffic. The lines themselves go through the map and the
 reduce of both commands, which a dashboard would need without records. The table multiplies these counts and times by the volume: this assumes only that
-rows per message and seconds per row do not depend on it.
+rows per message and seconds per id do not depend on it.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main() -> None:
             return measure(arguments.python, app, "esatls_summary.py", ["window=open"], bodies(counted))[:2]
 
         (nothing, empty), (seconds, memory) = read([]), read([of_another(row, copy) for copy in range(arguments.copies) for row in facts])
-        a_row, kilobytes = (seconds - nothing) / number, (memory - empty) / number * 1024
+        an_id, kilobytes = (seconds - nothing) / number, (memory - empty) / number * 1024
         # as dense as at a million messages a day, and newest first: neighbours share their second
         lines = generate(3, arguments.messages, 1, dataclasses.replace(profile, rate=A_DAY / DAY)).lines
         events = [{"_raw": raw, "host": "esa1", "_time": str(int(line.time))} for line, raw in zip(lines, render(lines, "native"))]
@@ -129,9 +129,9 @@ def main() -> None:
     a_message = len(lines) / arguments.messages
     print(json.dumps({"lines a message": round(a_message, 1), "records a message": records, "bytes a message": round(size)}))
     print(json.dumps({"judged again, rows a message": repeated, "bytes a message": round(size_again)}))
-    open_rows, written = (past + by_day) * A_DAY, len(words) / a_day * A_DAY
-    print(f"open rows for each message of a day: {by_day:.3f} by a day, {past:.3f} by the past; {a_row * 1e6:.0f} us and {kilobytes:.1f} KB a row")
-    print(f"each hour: {open_rows / 1e6:.2f} million rows read, {open_rows * a_row:.0f} s, {open_rows * kilobytes / 1024**2:.1f} GB")
+    open_ids, written = (past + by_day) * A_DAY, len(words) / a_day * A_DAY
+    print(f"open ids for each message of a day: {by_day:.3f} by a day, {past:.3f} by the past; {an_id * 1e6:.0f} us and {kilobytes:.1f} KB each")
+    print(f"each hour: {open_ids / 1e6:.2f} million open ids read, {open_ids * an_id:.0f} s, {open_ids * kilobytes / 1024**2:.1f} GB")
     average, hourly = sum(map(len, words)) / len(words), written * 24 / 1e6
     print(f"written: {written / 1e6:.2f} million rows of {average:.0f} bytes an hour, {hourly:.1f} million and {hourly * average / 1e3:.2f} GB a day")
     of_messages = sum(kind == "om" for kind, *_ in heads) / len(words)
