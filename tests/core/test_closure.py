@@ -18,7 +18,7 @@ from esatls.verdicts.closure import Judged, decisive, together
 from esatls.verdicts.contradictions import Contradictions
 from esatls.verdicts.facts import Facts, passes
 from esatls.verdicts.records import connections_of, messages_of
-from esatls.verdicts.windows import AFTER_EVENT, Carried, Window, close, finish
+from esatls.verdicts.windows import AFTER_EVENT, LEAD, Carried, Window, close, finish
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -360,6 +360,35 @@ def test_a_parent_whose_beginning_is_not_in_view() -> None:
             "2": ["message_sender", "rewritten"],
             **({"9": ["message_started"]} if begun else {}),
         }
+
+
+HELD = [
+    "0 New SMTP ICID 5 interface Data 1 (192.0.2.1) address 198.51.100.7 reverse dns host unknown verified no",
+    "0 Start MID 15 ICID 5",
+    "0 MID 15 ICID 5 From: <alice@example.net>",
+    '1 MID 15 quarantined to "Policy" (content filter:held)',
+    "1 ICID 5 close",
+    "10 New SMTP DCID 9 interface 192.0.2.1 address 203.0.113.26 port 25",
+    "11 DCID 9 close",
+]
+
+
+@pytest.mark.parametrize(
+    ("later", "over"),
+    [
+        ([], set()),
+        (["9 MID 15 released from all quarantines"], set()),
+        (["10 Message done DCID 9 MID 15 to RID [0]"], {15}),
+        (["10 Message done DCID 9 MID 15 to RID [0] (external quarantine)"], {15}),
+        (["9 MID 15 rewritten to MID 16 by Policy Quarantine", "10 Message done DCID 9 MID 16 to RID [0]", "10 Message finished MID 16 done"], {15, 16}),
+    ],
+)
+def test_mail_in_a_quarantine_goes_on(later: list[str], over: set[int]) -> None:
+    """A message in a quarantine is not over, though finished, until it is delivered, replaced, or moved to another appliance."""
+    lines = sorted((line.split(" ", 1) for line in [*HELD, *later, "10 Message finished MID 15 done"]), key=lambda line: int(line[0]))
+    facts = read_facts([f"Tue Mar  5 10:{int(minute):02}:00 2024 Info: {text}" for minute, text in lines])[0]
+    start = START + 10 * HOUR - LEAD
+    assert {one["mid"] for one in close(Carried.of(facts), Window(start, start + HOUR)).messages} == over
 
 
 BEHIND_A_COLLECTOR = (
