@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -28,16 +27,6 @@ def unquoted(cell: str) -> str | None:
     if cell[:1] == '"' == cell[-1:] and len(cell) > 1:
         cell = cell[1:-1]
     return None if '"' in cell else cell
-
-
-def csv_rows(text: str) -> Any:
-    """Return a reader of CSV."""
-    return csv.reader(io.StringIO(without_nul(text), newline="\n"))
-
-
-def without_nul(text: str) -> str:
-    """Return a text with another character for each NUL, which Python refuses in CSV before 3.11."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def csv_line(cells: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import io
 from itertools import count, islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from esatls_cells import MULTI, csv_line, csv_rows, unquoted, values_of, without_nul
+from esatls_cells import MULTI, csv_line, unquoted, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,6 +152,11 @@ class Table:
         self.first = self.first or f"row {number} of a chunk: {reason}"
 
 
+def without_nul(text: str) -> str:
+    """Return a text with another character for each NUL, which Python refuses in CSV before 3.11."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def read_common(rows: list[str], width: int) -> Block | None:
     """Read rows of the usual form in splunkd's chunks, in a quarter of the time of csv.reader; None: they have another form.
 
@@ -203,7 +208,7 @@ def overwritten(names: list[str], new_names: list[str], texts: list[str], added:
     """Return a block's rows with new columns, some of which the table has already: there, a new cell replaces the old one unless it is empty."""
     fresh = [name for name in new_names if name not in names]
     lines = []
-    for row, text in zip(csv_rows("\n".join(texts)), added):
+    for row, text in zip(csv.reader(map(without_nul, io.StringIO("\n".join(texts), newline="\n"))), added):
         new = dict(zip(new_names, next(csv.reader([text[1:]]))))
         lines.append(csv_line([new.get(name) or cell for name, cell in zip(names, row)] + [new[name] for name in fresh]))
     return lines
