@@ -78,6 +78,13 @@ def test_every_field_that_the_filter_names_is_in_the_template() -> None:
     assert named - {"@timestamp"} <= mapped("esatls-events")
 
 
+def test_the_inputs_for_syslog_say_which_address_sent_a_line() -> None:
+    """Both put it where the filter and the ingest pipeline look for it, so that ids of two appliances whose lines do not name them are not mixed."""
+    tcp, udp = (settings for _, settings in plugins(parse(corpus.ROOT / "logstash/pipeline/inputs/syslog.conf")))
+    assert tcp["add_field"] == {"[log][source][address]": "%{[@metadata][input][tcp][source][ip]}"}
+    assert udp["source_ip_fieldname"] == "[log][source][address]"
+
+
 @pytest.mark.parametrize("name", ["events", "parsed"])
 def test_an_authority_of_one_s_own_can_be_named_in_an_output(name: str) -> None:
     """The setting stands there as a comment, and without the comment sign the file has it and nothing else is changed."""
