@@ -134,6 +134,8 @@ def lines() -> list[str]:
     copies = {"fields": {"message": ["Info: ICID 5 close"], "host.name": ["esa1"]}, "_source": {"message": "Info: ICID 5 close", "host": "esa2"}}
     found += [json.dumps({"_index": "x", **copies, "_source": source}) for source in (copies["_source"], {}, None)]
     found += [json.dumps(copies), json.dumps({"highlight": {"message": ["Info: ICID 6 close"]}, **copies}), json.dumps({"_index": "x", "x": copies["_source"]})]
+    # half a day and a century would be wrong
+    found += [json.dumps({"_time": time, "message": "mail_logs: Info: ICID 5 close"}) for time in ("2024-03-03 10:00:02 PM", "3/3/24 10:00:02")]
     row = ["2020-02-03T04:05:06Z", "esa1", "Info: ICID 5 close"]
     names = ["@timestamp", "host", "message"]
     for columns, cells in (

@@ -202,10 +202,10 @@ module EsatlsEvent
     year ||= behind.pop if behind.last&.match?(/\A\d{4}\z/)
     month = (EsatlsTables::MONTHS[month] || month).to_i
     clock = "#{found[2]}#{found[3] == '60' ? '59' : found[3]}"
-    year = (year || last_year(month, day.to_i, clock, taken)).to_i
+    year = (year || last_year(month, day.to_i, clock, taken)).to_s
     # a text that no date filter reads
-    return "year 0: #{stamp}" if year.zero?
-    format("%04d-%02d-%02dT%s%s%s", year, month, day.to_i, clock, found[4] ? ".#{found[4]}" : "", zone(behind.join))
+    return "no year: #{stamp}" unless year.match?(/\A(?!0000)\d{4}\z/)
+    format("%s-%02d-%02dT%s%s%s", year, month, day.to_i, clock, found[4] ? ".#{found[4]}" : "", zone(behind.join))
   end
 
   # Returns month and day: a date has the day first if the month is a name, else the month.
@@ -217,7 +217,7 @@ module EsatlsEvent
     hours = EsatlsTables::ZONES[name]
     return format("%+03d:00", hours) if hours
     # a time zone that is not known
-    return "" if name.match?(/\A[A-Z]{2,}\z/)
+    return "" if name.match?(/\A[A-Z]{3,}\z/)
     name.sub(/\A([+-]\d\d)\z/, '\1:00').sub(/\A([+-]\d\d)(\d\d)\z/, '\1:\2')
   end
 
