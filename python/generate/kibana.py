@@ -232,7 +232,7 @@ def _trends() -> tuple[Panel, ...]:
         line("Share of connections for delivery over TLS, by week", CONNECTIONS, DELIVERY, "esatls.share"),
         line("Share of messages received over TLS, by week", MESSAGES, "", "esatls.received.share"),
         line("Share of messages delivered over TLS, by week", MESSAGES, "", "esatls.delivered.share"),
-        Panel("Protocols, by week", "area", 24, 12, CONNECTIONS, (weekly, by("Version", "tls.version"), count("Connections")), OVER_TLS_CONNECTIONS),
+        Panel("Protocols, by week", "area", 24, 12, CONNECTIONS, (weekly, by("Version", "tls.version", rest=True), count("Connections")), OVER_TLS_CONNECTIONS),
         Panel("Messages in clear text, by week", "area", 24, 12, MESSAGES, (weekly, flow, count("Messages")), CLEAR_MESSAGES),
         _table("By month", 12, MESSAGES, (over_time("1M"), count("Messages"), *received, *delivered)),
         Panel("", "text", 48, 3, text=TREND_NOTE),
@@ -275,10 +275,10 @@ def _health() -> tuple[Panel, ...]:
 
 def _overview() -> tuple[Panel, ...]:
     partner = (by("Direction", "network.direction"), by("Partner", "esatls.partner", 50))
-    protocol = (by("Protocol", "tls.version_protocol"), by("Version", "tls.version"), count("Connections"))
-    cipher = (by("Version", "tls.version"), by("Cipher", "tls.cipher", 20), count("receiving", RECEIVING), count("delivery", DELIVERY))
+    protocol = (by("Protocol", "tls.version_protocol", rest=True), by("Version", "tls.version", rest=True), count("Connections"))
+    cipher = (by("Version", "tls.version", rest=True), by("Cipher", "tls.cipher", 20, rest=True), count("receiving", RECEIVING), count("delivery", DELIVERY))
     why = (by("Reason", "event.reason", 5, rest=True), count("failed", "esatls.verdict : failed"), count("went in clear text", "esatls.verdict : cleartext"))
-    other = (by("Reason", "event.reason", 5), *_verdicts("esatls.verdict", uncounted(CONNECTION_VERDICTS)))
+    other = (by("Reason", "event.reason", 5, rest=True), *_verdicts("esatls.verdict", uncounted(CONNECTION_VERDICTS)))
     outdated = (by("Version", "tls.version", rest=True), by("Cipher", "tls.cipher", 20, rest=True), count("Connections"))
     return (
         *_summary("Connections received", CONNECTIONS, RECEIVING, "esatls.share", "esatls.verdict", CONNECTION_VERDICTS),

@@ -334,6 +334,19 @@ def test_the_panel_of_errors_that_are_no_failures(client: Client, apart: str) ->
     assert rows == {("egress", "d.example.com", "alert"): (1, 0), ("egress", "e.example.com", "__missing__"): (1, 0)}
 
 
+def test_panels_count_connections_whose_protocol_is_not_logged(client: Client, apart: str) -> None:
+    """Cisco's plain `TLS success`, and a protocol that has no name in ECS, are among the protocols and ciphers, as they are in the report."""
+    seen: list[dict[str, str]] = [{}, {"tls_version": "SSLv23"}, {"tls_version": "TLSv1.2", "tls_cipher": "AES128-SHA"}]
+    write(client, apart, [connection("receiving", number, "encrypted", **found) for number, found in enumerate(seen)])
+    layers = {panel["title"]: Layer(panel).ask(client, apart) for _, panel in LENS if panel["title"].startswith(("Protocols", "Ciphers"))}
+    week = "1998-12-28T00:00:00.000Z"
+    assert layers == {
+        "Protocols of connections over TLS": {("__missing__", "__missing__"): (1,), ("__missing__", "SSLv23"): (1,), ("tls", "1.2"): (1,)},
+        "Ciphers of connections over TLS": {("__missing__", "__missing__"): (1, 0), ("SSLv23", "__missing__"): (1, 0), ("1.2", "AES128-SHA"): (1, 0)},
+        "Protocols, by week": {(week, "__missing__"): (1,), (week, "SSLv23"): (1,), (week, "1.2"): (1,)},
+    }
+
+
 def test_panels_count_what_names_no_appliance_and_no_mail_flow(empty: Client) -> None:
     """A line whose appliance is not known came in, too, and mail in clear text counts whether or not the log shows where it went."""
     lines = ["Info: ICID 5 close", "<22>Mar  3 10:00:03 esa1 mail_logs: Info: ICID 5 close"]
