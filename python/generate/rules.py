@@ -91,7 +91,8 @@ def alerts() -> tuple[Alert, ...]:
         "| WHERE connections >= 100 AND week - day > 0.05"
     )
     return (
-        Alert("no-lines", "ESA TLS: no lines come in", EVENTS, 60, "10m", query={"exists": {"field": "event.action"}}, fewer=True),
+        # by when they came in, because files are pushed later, and a wrong time zone is another problem
+        Alert("no-lines", "ESA TLS: no lines come in", EVENTS, 60, "10m", query={"exists": {"field": "event.action"}}, fewer=True, time="event.ingested"),
         Alert("join-stale", "ESA TLS: no run of the join succeeds", RUNS, 60, "10m", query={"term": {"event.outcome": "success"}}, fewer=True),
         Alert("join-rejected", "ESA TLS: the server rejects records", RUNS, 60, "10m", query={"range": {"esatls.run.refused": {"gt": 0}}}),
         Alert("partner-went-clear", "ESA TLS: a partner went from TLS to clear text", CONNECTIONS, 8 * day, "1h", esql=went_clear),
