@@ -416,7 +416,9 @@ def templates() -> dict[str, dict[str, Any]]:
     def stream(kind: str, policy: str, **index: Any) -> dict[str, Any]:
         # a value that does not fit its type is kept in the document but not indexed
         settings = {"mapping": {"ignore_malformed": True}, "lifecycle": {"name": policy}, **index}
-        template = {"settings": {"index": settings}, "mappings": _mapping({**TYPES_OF[kind](), **stream_types(kind)})}
+        # but a time is needed: Elasticsearch before 8.11 refuses the template if this does not stand here
+        time = {"@timestamp": {"type": "date", "ignore_malformed": False}}
+        template = {"settings": {"index": settings}, "mappings": _mapping({**TYPES_OF[kind](), **time, **stream_types(kind)})}
         return {**common, "index_patterns": [pattern(kind)], "data_stream": {}, "template": template}
 
     found: dict[str, dict[str, Any]] = {

@@ -102,6 +102,8 @@ def fields(kind: str) -> dict[str, list[dict[str, Any]]]:
     """Return the field definitions of a data stream, by file."""
     said = descriptions()
     types = dict(_leaves(_template(kind)["mappings"]["properties"]))
+    # Fleet adds to it by itself
+    types["@timestamp"] = {"type": "date"}
     types["data_stream.namespace"] = {"type": "constant_keyword"}
     if kind == "events":
         types |= _AGENTS

@@ -309,6 +309,10 @@ def test_elasticsearch_gets_lifecycles_its_own_templates_and_the_failure_store()
     assert events["template"]["settings"]["index"]["lifecycle"] == {"name": "esatls-events"}
     assert events["template"]["data_stream_options"] == {"failure_store": {"enabled": True}}
     assert steps["index template esatls-messages"].body["composed_of"] == ["ecs@mappings", "logs-esatls.messages@custom"]
+    # Elasticsearch before 8.11 refuses the template of a data stream whose time may be malformed
+    streams = [step.body["template"] for step in steps.values() if "data_stream" in step.body]
+    assert [one["settings"]["index"]["mapping"] for one in streams] == [{"ignore_malformed": True}] * 4
+    assert [one["mappings"]["properties"]["@timestamp"] for one in streams] == [{"type": "date", "ignore_malformed": False}] * 4
     # of a policy that is there, and that its users have made their own, only the days change, and only where they are given
     own = {"phases": {"warm": {"min_age": "7d"}, "delete": {"min_age": "90d"}}}
     for days, kept in ((None, "90d"), (5, "5d")):
