@@ -248,11 +248,14 @@ def test_dry_run_asks_kibana_what_it_is(bare: Client, status: dict[str, Any]) ->
     assert [(method, path) for method, path, _, _ in kibana.requests] == [("GET", "/kibana/api/status")]
 
 
-def test_a_kibana_that_is_too_old_is_refused(client: Client) -> None:
-    """One line, before anything is loaded."""
-    with StandIn({"/api/status": (200, {"status": {}, "version": {"number": "8.7.1"}})}) as kibana:
-        code, lines, errors = run("setup", "--url", client.url, "--kibana-url", kibana.url)
-    assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {kibana.url}: Kibana 8.7.1 is too old: 8.8 or later is needed")
+@pytest.mark.parametrize(("command", "number", "oldest"), [("setup", "8.7.1", "8.8"), ("rules", "8.13.4", "8.14")])
+def test_a_kibana_that_is_too_old_is_refused(client: Client, command: str, number: str, oldest: str) -> None:
+    """One line, before anything is loaded; rules need a later one than dashboards."""
+    server = ("--url", client.url) if command == "setup" else ()
+    with StandIn({"/api/status": (200, {"status": {}, "version": {"number": number}})}) as kibana:
+        code, lines, errors = run(command, *server, "--kibana-url", kibana.url)
+    assert (code, lines, errors.splitlines()[-1]) == (1, [], f"esatls: {kibana.url}: Kibana {number} is too old: {oldest} or later is needed")
+    assert [path for _, path, _, _ in kibana.requests] == ["/api/status"]
 
 
 @pytest.mark.parametrize("answer", [(404, {"error": {"reason": "no handler found"}}), (200, "a page"), (200, {"status": "ok"})])

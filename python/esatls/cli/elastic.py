@@ -18,7 +18,7 @@ from esatls.elastic import must_encrypt as listing
 from esatls.elastic import setup as setting_up
 from esatls.elastic.batches import batches
 from esatls.elastic.client import Client
-from esatls.elastic.kibana import check_kibana, load_alerts, load_dashboards, load_detections
+from esatls.elastic.kibana import OLDEST_FOR_RULES, check_kibana, load_alerts, load_dashboards, load_detections
 from esatls.elastic.retry import PATIENCE
 from esatls.elastic.streams import EVENTS
 from esatls.errors import UsageError
@@ -187,7 +187,7 @@ def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *
 def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) -> None:
     """Load alert rules and detection rules into Kibana, disabled. Rules that already exist are not changed."""
     kibana = connect(kibana_url)
-    check_kibana(kibana)
+    check_kibana(kibana, OLDEST_FOR_RULES)
     done = [("alert rules", load_alerts(kibana, space))]
     if detections:
         done.append(("detection rules", load_detections(kibana, space)))

@@ -19,11 +19,13 @@ DASHBOARDS = "/api/saved_objects/_import?overwrite=true"
 DETECTIONS = "/api/detection_engine/rules/_import"
 """The path of the detection engine's request that imports a file of rules."""
 _OLDEST = (8, 8)
+OLDEST_FOR_RULES = (8, 14)
+"""The first version of Kibana whose rules can have ES|QL."""
 _HEADERS = {"kbn-xsrf": "true"}
 _PRESENT = 409
 
 
-def check_kibana(client: Client) -> None:
+def check_kibana(client: Client, oldest: tuple[int, int] = _OLDEST) -> None:
     """Ask Kibana for its version. Raises ``ElasticError`` if no Kibana answers, or one that is too old."""
     try:
         answer = client.request("GET", "/api/status")
@@ -35,8 +37,8 @@ def check_kibana(client: Client) -> None:
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
         raise ElasticError(f"{client.url}: is not a Kibana server")
     number = str(answer.get("version", {}).get("number", "")) if isinstance(answer.get("version"), dict) else ""
-    if number and tuple(int(part) for part in re.findall(r"\d+", number)[:2]) < _OLDEST:
-        raise ElasticError(f"{client.url}: Kibana {number} is too old: 8.8 or later is needed")
+    if number and tuple(int(part) for part in re.findall(r"\d+", number)[:2]) < oldest:
+        raise ElasticError(f"{client.url}: Kibana {number} is too old: {oldest[0]}.{oldest[1]} or later is needed")
 
 
 def load_dashboards(client: Client, space: str) -> int:
