@@ -85,6 +85,12 @@ def test_the_inputs_for_syslog_say_which_address_sent_a_line() -> None:
     assert udp["source_ip_fieldname"] == "[log][source][address]"
 
 
+def test_the_input_for_files_reads_on_where_a_file_grows() -> None:
+    """Logstash finds a file while the appliance still pushes it: it reads it from its beginning, and what comes later, too."""
+    ((_, settings),) = plugins(parse(corpus.ROOT / "logstash/pipeline/inputs/file.conf"))
+    assert (settings["mode"], settings["start_position"], settings["exclude"]) == ("tail", "beginning", "*.gz")
+
+
 @pytest.mark.parametrize("name", ["events", "parsed"])
 def test_an_authority_of_one_s_own_can_be_named_in_an_output(name: str) -> None:
     """The setting stands there as a comment, and without the comment sign the file has it and nothing else is changed."""
