@@ -208,6 +208,10 @@ PARTNERS_NOTE = (
     "*Partner* chooses connections, *Sender's domain* and *Recipient's domain* choose messages. Tables of what is not chosen by such a name are empty then, "
     "because connections and messages have these names in different fields."
 )
+LOOKUP_NOTE = (
+    "The log lines are those with the MID; lines of its connections have the ICID and DCIDs that its path names. Lines have no partner: "
+    "if a filter for one has led here, choose the MID, then remove the filter."
+)
 MUST_NOTE = (
     "Load the list with `esatls elastic must-encrypt partners.csv`: it is the same CSV file that `esatls check` and the Splunk app read. "
     "Until then, these panels show an error, because the index of the list does not exist. A partner is the sender's domain for incoming mail, and each "
@@ -329,6 +333,7 @@ def dashboards() -> tuple[Dashboard, ...]:
         Panel("Delivered", "table", 20, 6, MESSAGES, (by("Delivered", "esatls.delivered.verdict"), count("Messages"))),
         Panel("The path of each message", "search", 48, 16, "esatls-search-messages"),
         Panel("Its log lines", "search", 48, 14, "esatls-search-events"),
+        Panel("", "text", 48, 3, text=LOOKUP_NOTE),
     )
     return (
         Dashboard(

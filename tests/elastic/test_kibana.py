@@ -146,6 +146,24 @@ def test_a_control_empties_no_panel() -> None:
     assert lacking == {"esatls-partners": {"esatls.partner", "esatls.received.partner", "esatls.delivered.partner"}}
 
 
+def test_a_text_tells_what_a_click_empties() -> None:
+    """A click in a table goes to a dashboard with a filter for the value: where panels there lack the field, a text of that dashboard tells it."""
+    boards = {dashboard["id"]: dashboard for dashboard in DASHBOARDS}
+    searches = {item["id"]: item["references"][0]["id"] for item in OBJECTS if item["type"] == "search"}
+    lacking: dict[str, set[str]] = {}
+    for dashboard in DASHBOARDS:
+        targets = {one["name"].split(":")[0]: one["id"] for one in dashboard["references"] if ":drilldown:" in one["name"]}
+        for panel in panels(dashboard):
+            target = targets.get(panel["panelIndex"])
+            views = {searches.get(one["id"], one["id"]) for one in boards[target]["references"] if one["type"] != "dashboard"} if target else set()
+            for view in views:
+                lacking.setdefault(target or "", set()).update({column["sourceField"] for _, column in Layer(panel).buckets} - mapped(view))
+    assert set(lacking) == {"esatls-partners", "esatls-message-lookup"}
+    for name, fields in lacking.items():
+        assert fields
+        assert any(panel["type"] == "visualization" for panel in panels(boards[name]))
+
+
 def test_ids_are_the_same_in_every_build() -> None:
     """The file is what its source generates, twice."""
     sys.path.insert(0, str(corpus.ROOT / "python" / "generate"))
