@@ -224,6 +224,15 @@ HEALTH_NOTE = (
 )
 
 
+FAILED_STEPS = {
+    "_esatls_failure": "no text, or not processed",
+    "_esatls_event_failure": "not read by Logstash",
+    "_esatls_date_failure": "wrong timestamp or time zone",
+    "_esatls_mapping_conflict": "text in the place of an object",
+}
+"""Tags of lines, and what each says."""
+
+
 def _trends() -> tuple[Panel, ...]:
     def line(title: str, view: str, where: str, prefix: str) -> Panel:
         return Panel(title, "line", 24, 12, view, (over_time("1w"), share("encrypted", f"{prefix}.encrypted")), where)
@@ -273,6 +282,15 @@ def _health() -> tuple[Panel, ...]:
         Panel("Lines that came in, by appliance", "area", 48, 12, EVENTS, (over_time(), by("Appliance", host, rest=True), count("Lines"))),
         Panel("Last line of each appliance", "table", 24, 12, EVENTS, (by("Appliance", host, 100, rest=True), count("Lines"), last("Last line"))),
         Panel("Runs", "search", 24, 12, "esatls-search-runs"),
+        Panel(
+            "Lines for which a step failed",
+            "table",
+            48,
+            10,
+            EVENTS,
+            (by("Appliance", host, 100, rest=True), *(count(name, f"tags : {tag}") for tag, name in FAILED_STEPS.items())),
+            f"tags : ({' or '.join(FAILED_STEPS)})",
+        ),
         Panel("", "text", 48, 3, text=HEALTH_NOTE),
     )
 

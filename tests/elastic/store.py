@@ -120,4 +120,6 @@ def make_log(path: Path) -> list[str]:
         # what counts as no failure of TLS has a panel of its own
         f"{header}New SMTP DCID 990001 interface 192.0.2.58 address 203.0.113.99 port 25",
         f"{header}Connection Error: DCID 990001 domain: reset.example.org IP: 203.0.113.99 {error}",
+        # a day that does not exist
+        header.replace("Mar  5", "Feb 30") + "a line",
     ]

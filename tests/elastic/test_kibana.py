@@ -164,6 +164,13 @@ def test_a_text_tells_what_a_click_empties() -> None:
         assert any(panel["type"] == "visualization" for panel in panels(boards[name]))
 
 
+def test_each_tag_of_a_failed_step_is_counted() -> None:
+    """Those that the README lists are columns of a panel of Health."""
+    tags = re.findall(r"^\| `(_esatls_\w+)` \|", (corpus.ROOT / "logstash/README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    (layer,) = (Layer(panel) for title, panel in LENS if panel["title"] == "Lines for which a step failed")
+    assert [column["filter"]["query"] for _, column in layer.metrics] == [f"tags : {tag}" for tag in tags]
+
+
 def test_ids_are_the_same_in_every_build() -> None:
     """The file is what its source generates, twice."""
     sys.path.insert(0, str(corpus.ROOT / "python" / "generate"))
