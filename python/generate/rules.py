@@ -23,6 +23,10 @@ TAGS = ["esatls", "TLS"]
 CERTIFICATE = [{"wildcard": {"event.reason": {"value": value, "case_insensitive": True}}} for value in ("*certificate*", "*alert unknown ca*")]
 
 
+_RECENT = "now-2d"
+"""From when on a detection looks at connections: lines may come a day late."""
+
+
 @dataclass(frozen=True)
 class Alert:
     """An alert on an Elasticsearch query: `query` finds documents, or `esql` finds rows. It alerts if any are found or, with `fewer`, if none are."""
@@ -233,13 +237,18 @@ def detection_body(rule: Detection) -> dict[str, Any]:
         "risk_score": rule.risk,
         "tags": TAGS,
         "interval": "15m",
-        "from": "now-60m",
-        "timestamp_override": "event.ingested",
         "references": ["https://www.rfc-editor.org/rfc/rfc8996"] if rule.name == "protocol-retired" else [],
     }
     if rule.history:
-        return {**body, "type": "new_terms", "new_terms_fields": [rule.group], "history_window_start": rule.history}
-    return {**body, "type": "threshold", "threshold": {"field": [rule.group], "value": 1, "cardinality": []}}
+        # by their own time: what is new is not what was loaded last
+        return {**body, "type": "new_terms", "new_terms_fields": [rule.group], "history_window_start": rule.history, "from": _RECENT}
+    # by when they were written, because some come late; but an old log that is loaded is no news
+    recent = {
+        "meta": {"alias": None, "disabled": False, "negate": False, "type": "range", "key": "@timestamp"},
+        "query": {"range": {"@timestamp": {"gte": _RECENT}}},
+    }
+    written = {"from": "now-60m", "timestamp_override": "event.ingested", "filters": [recent]}
+    return {**body, **written, "type": "threshold", "threshold": {"field": [rule.group], "value": 1, "cardinality": []}}
 
 
 def files() -> dict[Path, str]:
