@@ -185,7 +185,7 @@ def join(connect: Connect, url: str, events: tuple[str, ...], patience: float, *
 @click.option("--space", default="", help="Kibana space for the rules. Default: the default space.")
 @click.option("--detections/--no-detections", default=True, help="Whether to load the rules for Elastic Security too.")
 def rules(connect: Connect, kibana_url: str, space: str, *, detections: bool) -> None:
-    """Load alert rules and detection rules into Kibana, disabled. Rules that already exist are not changed."""
+    """Load alert rules and detection rules into Kibana 8.14 or later, disabled. Rules that already exist are not changed."""
     kibana = connect(kibana_url)
     check_kibana(kibana, OLDEST_FOR_RULES)
     done = [("alert rules", load_alerts(kibana, space))]
