@@ -176,6 +176,7 @@ def test_filters_of_connections() -> None:
         (("--sender-group", "relaylist"), [2]), (("--interface", "data 1"), [1]), (("--interface", "192.0.2.2"), [2, 3]),
         (("--direction", "delivery", "--direction", "receiving", "--verdict", "encrypted"), [1, 3]),
         (("--peer", "198.51.100.1", "--peer", "203.0.113.3"), [1, 3]), (("--domain", "example.com", "--domain", "example.net"), [3]),
+        (("--icid", 2, "--dcid", 3), [2, 3]), (("--icid", 3), []), (("--weak",), []),
     ]:  # fmt: skip
         assert [c.get("icid", c.get("dcid")) for c in records(run("connections", *options, stdin=log)[0])] == found, options
 
@@ -277,6 +278,14 @@ def test_connections_in_time(tmp_path: pathlib.Path) -> None:
         (("--message-id", ""), []),
         (("--subject", "tls SUCCESS", "--subject", "other words"), [7001]),
         (("--subject", "no such words"), []),
+        (("--icid", 4102, "--icid", 4103), [7002, 7003]),
+        (("--dcid", 882), [7003]),
+        (("--peer", "203.0.113.80", "--peer", "203.0.113.7"), [7002, 7003]),
+        (("--version", "1.3"), [7001, 7002]),
+        (("--cipher", "ecdhe-rsa-aes128-gcm-sha256"), [7003]),
+        (("--reason", "UNEXPECTED response"), [7003]),
+        (("--weak",), []),
+        (("--appliance", "esa1"), []),
     ],
 )
 def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -> None:
@@ -285,6 +294,27 @@ def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -
     table = csv.DictReader(io.StringIO(run("messages", "-q", "-f", "csv", *filters, SAMPLE)[0].decode("utf-8-sig")))
     assert [int(row["mid"]) for row in table] == expected
     assert [record["mid"] for record in records(run("follow", "-q", *filters, "-", stdin=SAMPLE.read_bytes())[0])] == expected
+
+
+def test_weak_connections_of_one_appliance() -> None:
+    """--weak finds deprecated protocols and weak ciphers, in messages only if mail passed over them; --appliance ignores case."""
+    lines = []
+    for host, mid, outcome in (("esa1", 1, "Message done DCID 2 MID 1 to RID [0]"), ("esa2", 1, "Delayed: DCID 2 MID 1 to RID 0 - 4.3.2 - busy")):
+        texts = (
+            "New SMTP ICID 1 interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host unknown verified no",
+            "ICID 1 TLS success protocol TLSv1.2 cipher AES128-SHA",
+            f"Start MID {mid} ICID 1",
+            "New SMTP DCID 2 interface 192.0.2.1 address 203.0.113.3 port 25",
+            "DCID 2 TLS success protocol TLSv1 cipher RC4-SHA for example.com",
+            outcome,
+        )
+        lines += [f"2026-03-03T09:00:00Z {host} mail_logs: Info: {text}\n" for text in texts]
+    log = "".join(lines).encode()
+    weak = records(run("connections", "--weak", stdin=log)[0])
+    assert [(one["esa_host"], one["dcid"], one["tls_cipher"]) for one in weak] == [("esa1", 2, "RC4-SHA"), ("esa2", 2, "RC4-SHA")]
+    assert [one["esa_host"] for one in records(run("messages", "--weak", stdin=log)[0])] == ["esa1"]
+    for command in ("messages", "connections"):
+        assert {one["esa_host"] for one in records(run(command, "--appliance", "ESA2", stdin=log)[0])} == {"esa2"}
 
 
 def test_filters_are_about_the_whole_message() -> None:

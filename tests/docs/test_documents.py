@@ -35,7 +35,7 @@ RECIPES = "docs/RECIPES.md"
 FOUND: dict[str, set[str]] = {
     "Which messages were received in clear text?": {"902", "906"},
     "Did mail to or from these partners go in clear text?": {"904", "906", "909"},
-    "Who still uses TLS 1.0 or 1.1?": {"old.example"},
+    "Who still uses TLS 1.0 or 1.1, or a weak cipher?": {"old.example"},
     "What has failed since the certificate was changed?": {"mx.strict.example", "bank.example"},
     "Where is this mail?": {"906"},
     "What mail did this partner get, and from whom?": {"904", "909"},
@@ -263,7 +263,7 @@ def test_protocols_in_elastic() -> None:
 
     from tests.elastic.kql import Kql
 
-    ((_, text),) = [(kind, block) for kind, block in sections()["Who still uses TLS 1.0 or 1.1?"] if "-" in kind]
+    ((_, text),) = [(kind, block) for kind, block in sections()["Who still uses TLS 1.0 or 1.1, or a weak cipher?"] if "-" in kind]
     versions = {version: old for version, old in VERSIONS if version != "tlsv1"}
     documents = {version: connection_document(connection("receiving", 1, "encrypted", tls_version=version)) for version in versions}
     assert {version: Kql(text).matches(document) for version, document in documents.items()} == versions

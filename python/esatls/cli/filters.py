@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 import click
 
 from esatls.errors import UsageError
+from esatls.extraction.ciphers import is_deprecated, weaknesses
 from esatls.verdicts.dns_names import is_within
 from esatls.verdicts.message import domain_of
-from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, RECEIVED_VERDICTS
+from esatls.verdicts.words import CONNECTION_VERDICTS, DELIVERED_VERDICTS, OVER_TLS, RECEIVED_VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.verdicts.record_types import ConnectionRecord, MessageRecord
 
 Texts = tuple[str, ...]
 """The values of a repeatable option. A record passes if any of them matches, or if there are none."""
+Numbers = tuple[int, ...]
 
 
 class MessageFilter(NamedTuple):
@@ -37,12 +39,26 @@ class MessageFilter(NamedTuple):
     """Message-ID, with or without its angle brackets."""
     subject: Texts = ()
     """Part of the subject, ignoring case."""
-    mids: tuple[int, ...] = ()
+    mids: Numbers = ()
+    icids: Numbers = ()
+    dcids: Numbers = ()
+    peer: Texts = ()
+    """Address of the other side, on either side of the message."""
+    version: Texts = ()
+    cipher: Texts = ()
+    weak: bool = False
+    """Whether it went over a deprecated protocol or a weak cipher, on either side."""
+    reason: Texts = ()
+    """Part of the reason, ignoring case."""
+    appliance: Texts = ()
 
     def passes(self, record: MessageRecord) -> bool:
         """Tell whether a record is wanted."""
         sender = [record["sender"]] if "sender" in record else []
         recipients = record.get("recipients", [])
+        received = {name: record.get(f"received_{name}") for name in _OF_A_SIDE}
+        tried: list[Mapping[str, Any]] = [received, *record["deliveries"]]
+        passed: list[Mapping[str, Any]] = [received, *(one for one in record["deliveries"] if one["outcome"] == "done")]
         return (
             (not self.received or record["received"] in self.received)
             and (not self.delivered or record["delivered"] in self.delivered)
@@ -54,7 +70,19 @@ class MessageFilter(NamedTuple):
             and (not self.recipient_domain or _any_within(map(domain_of, recipients), self.recipient_domain))
             and (not self.message_id or ("message_id" in record and _bare(record["message_id"]) in map(_bare, self.message_id)))
             and (not self.subject or _any_in(self.subject, record.get("subject", "")))
+            and (not self.icids or record.get("icid") in self.icids)
+            and (not self.dcids or any(one.get("dcid") in self.dcids for one in record["deliveries"]))
+            and (not self.peer or any(address(one.get("peer_ip") or "") in self.peer for one in tried))
+            and (not self.version or _any_version(self.version, passed))
+            and (not self.cipher or _any_is(self.cipher, [one.get("tls_cipher") for one in passed]))
+            and (not self.weak or any(map(_is_weak, passed)))
+            and (not self.reason or any(_any_in(self.reason, one.get("reason") or "") for one in tried))
+            and (not self.appliance or _any_is(self.appliance, [record.get("esa_host")]))
         )
+
+
+_OF_A_SIDE = ("tls_version", "tls_cipher", "peer_ip", "reason")
+"""What a message has of how it was received, as each delivery has it."""
 
 
 class ConnectionFilter(NamedTuple):
@@ -73,8 +101,14 @@ class ConnectionFilter(NamedTuple):
     version: Texts = ()
     """Protocol, with or without TLSv in front of its number."""
     cipher: Texts = ()
+    weak: bool = False
+    """Whether it used a deprecated protocol or a weak cipher."""
     reason: Texts = ()
     """Part of the reason, ignoring case."""
+    icids: Numbers = ()
+    dcids: Numbers = ()
+    """With both, connections of either kind."""
+    appliance: Texts = ()
 
     def passes(self, record: ConnectionRecord) -> bool:
         """Tell whether a record is wanted."""
@@ -86,9 +120,12 @@ class ConnectionFilter(NamedTuple):
             and (not self.peer or address(record.get("peer_ip", "")) in self.peer)
             and (not self.sender_group or _any_is(self.sender_group, [record.get("sender_group")]))
             and (not self.interface or _any_is(self.interface, [record.get("interface"), record.get("interface_ip")]))
-            and (not self.version or ("tls_version" in record and _bare_version(record["tls_version"]) in map(_bare_version, self.version)))
+            and (not self.version or _any_version(self.version, [record]))
             and (not self.cipher or _any_is(self.cipher, [record.get("tls_cipher")]))
+            and (not self.weak or (record["tls_verdict"] in OVER_TLS and _is_weak(record)))
             and (not self.reason or _any_in(self.reason, record.get("tls_reason", "")))
+            and (not (self.icids or self.dcids) or record.get("icid") in self.icids or record.get("dcid") in self.dcids)
+            and (not self.appliance or _any_is(self.appliance, [record.get("esa_host")]))
         )
 
 
@@ -101,6 +138,15 @@ def _any_in(wanted: Texts, value: str) -> bool:
     """Tell whether a value contains one of the wanted texts, ignoring case."""
     value = value.lower()
     return any(text.lower() in value for text in wanted)
+
+
+def _any_version(wanted: Texts, sides: Iterable[Mapping[str, Any]]) -> bool:
+    return not {_bare_version(text) for text in wanted}.isdisjoint(_bare_version(one["tls_version"]) for one in sides if one.get("tls_version"))
+
+
+def _is_weak(side: Mapping[str, Any]) -> bool:
+    """Tell whether a connection, or one side of a message, used a deprecated protocol or a weak cipher."""
+    return is_deprecated(side.get("tls_version") or "") or bool(weaknesses(side.get("tls_cipher") or ""))
 
 
 def _any_within(names: Iterable[str | None], domains: Texts) -> bool:
@@ -164,6 +210,14 @@ _OF_MESSAGES = (
     _option("--message-id", metavar="ID", meaning="Only messages with this Message-ID"),
     _option("--subject", metavar="TEXT", meaning="Only messages with this text in the subject, as logged; case is ignored"),
     _option("--mid", "mids", type=int, meaning="Only messages with this MID"),
+    _option("--icid", "icids", type=int, meaning="Only messages received over the connection with this ICID"),
+    _option("--dcid", "dcids", type=int, meaning="Only messages for which the connection with this DCID was tried"),
+    _option("--peer", metavar="ADDRESS", callback=_addresses, meaning="Only messages with this IP address on the other side, when received or delivered"),
+    _option("--version", metavar="PROTOCOL", meaning="Only messages received or delivered with this protocol, such as TLSv1.2"),
+    _option("--cipher", metavar="NAME", meaning="Only messages received or delivered with this cipher"),
+    click.option("--weak", is_flag=True, help="Only messages received or delivered with a deprecated protocol or a weak cipher."),
+    _option("--reason", metavar="TEXT", meaning="Only messages with this text in a reason; case is ignored"),
+    _option("--appliance", metavar="NAME", meaning="Only messages of this appliance (esa_host)"),
 )
 _OF_CONNECTIONS = (
     _option("--verdict", type=click.Choice(CONNECTION_VERDICTS), meaning="Only connections with this verdict"),
@@ -175,7 +229,11 @@ _OF_CONNECTIONS = (
     _option("--interface", metavar="NAME", meaning="Only connections over this listener or interface (name or address)"),
     _option("--version", metavar="PROTOCOL", meaning="Only connections with this protocol, such as TLSv1.2"),
     _option("--cipher", metavar="NAME", meaning="Only connections with this cipher"),
+    click.option("--weak", is_flag=True, help="Only connections with a deprecated protocol or a weak cipher."),
     _option("--reason", metavar="TEXT", meaning="Only connections with this text in the reason; case is ignored"),
+    _option("--icid", "icids", type=int, meaning="Only connections with this ICID"),
+    _option("--dcid", "dcids", type=int, meaning="Only connections with this DCID"),
+    _option("--appliance", metavar="NAME", meaning="Only connections of this appliance (esa_host)"),
 )
 
 
