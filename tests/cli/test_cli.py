@@ -937,6 +937,14 @@ def test_explain() -> None:
     assert b"no pattern begins with 'SenderBase'" in out
 
 
+def test_explain_standard_input() -> None:
+    """`explain -` explains each line of standard input, with an empty line between; the exit code is 1 if one of them is no event."""
+    quoted = "MID 1 Subject 'it''s'"
+    one, other = run("explain", quoted)[0], run("explain", "no event", code=1)[0]
+    assert run("explain", "-", stdin=f"{quoted}\n\n".encode())[0] == one
+    assert run("explain", "-", stdin=f"{quoted}\nno event\n".encode(), code=1)[0] == one + b"\n" + other
+
+
 @pytest.mark.parametrize(
     ("line", "stopped", "nearest"),
     [
@@ -952,7 +960,7 @@ def test_explain() -> None:
 def test_explain_header(line: str, stopped: str, nearest: int | None) -> None:
     """`explain` says which part of a header stopped a line, and which known header it is most like."""
     told = explain(line)
-    assert told["header"].startswith(stopped)
+    assert told["header"].startswith(f"none: {stopped}")
     assert told["nearest"] in SHAPES
     if nearest is not None:
         assert told["nearest"] == SHAPES[nearest]

@@ -95,26 +95,32 @@ def test_each_hop_has_its_lines(tmp_path: pathlib.Path) -> None:
         ("B@EXAMPLE.COM", [[10, 12]]),
         ("<a@example.net>", [[10, 12]]),
         ("11", [[11]]),
+        ("ICID 1", [[10, 12], [11]]),
+        ("dcid 5", [[10, 12], [99]]),
     ],
 )
 def test_a_message_is_found_by_what_people_know(tmp_path: pathlib.Path, what: str, mids: list[list[int]]) -> None:
-    """A MID, alone or as the log has it, a Message-ID with its brackets or without, and an address in any case name messages; a family is one story."""
+    """A MID, alone or as the log has it, a Message-ID, an address in any case, and a connection name messages; a family is one story."""
     assert [[message["mid"] for message in story["messages"]] for story in traced(what, log(tmp_path, *DELIVERED))] == mids
 
 
-@pytest.mark.parametrize("what", ["13", "1", "5", "example.net", "b@example.co", "0@example.net"])
+@pytest.mark.parametrize("what", ["13", "1", "5", "DCID 1", "ICID 5", "example.net", "b@example.co", "0@example.net"])
 def test_nothing_is_found(tmp_path: pathlib.Path, what: str) -> None:
     """Ids of connections, parts of names and other numbers name no message: nothing is shown, and the exit code is 1."""
     done = terminal.run("trace", what, log(tmp_path, *DELIVERED))
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"esatls: no message with this MID, Message-ID or address in the log\n")
+    assert done.stderr.startswith(b"esatls: no message with this MID, Message-ID, address or connection in the log\n")
 
 
 def test_nothing_is_found_in_an_empty_log(tmp_path: pathlib.Path) -> None:
     """A log without lines has no message either, and that is said, even where counts are not wanted."""
     (tmp_path / "empty.log").touch()
     done = terminal.run("trace", "-q", "13", "--since", "2024-01-01", tmp_path / "empty.log")
-    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"esatls: no message with this MID, Message-ID or address in the log and time range\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        b"",
+        b"esatls: no message with this MID, Message-ID, address or connection in the log and time range\n",
+    )
 
 
 @pytest.mark.parametrize("what", ["", "<>", "1" * 19])

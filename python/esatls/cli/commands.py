@@ -69,20 +69,28 @@ def cli(context: click.Context, config: str | None) -> None:
 def explain(line: tuple[str, ...], timezone: str) -> None:
     """Show which pattern a LINE matches and which fields it gives, or why it is not an event (exit code 1).
 
-    LINE can also be a message-tracking entry, with its time in front or as JSON. Such entries have fields, but no pattern.
+    LINE can also be a message-tracking entry, with its time in front or as JSON. Such entries have fields, but no pattern. With - as LINE, each line of
+    standard input is explained, so that no quotes are needed: sed -n 12p mail.log | esatls explain -
     """
     from esatls.cli.explain import explain as explained
     from esatls.lines.clock import Clock, zone
 
-    told = explained(" ".join(line), Clock(zone(timezone)))
-    for name, value in told.items():
-        if isinstance(value, dict):
-            click.echo(f"{name}:")
-            for inner, item in value.items():
-                click.echo(f"  {inner}: {printable(str(item))}")
-        else:
-            click.echo(f"{name}: {printable(str(value))}")
-    if told["event"] == "none":
+    clock, is_event, first = Clock(zone(timezone)), True, True
+    lines = (one.decode("utf-8", "replace") for one in sys.stdin.buffer if one.strip()) if line == ("-",) else [" ".join(line)]
+    for text in lines:
+        if not first:
+            click.echo()
+        first = False
+        told = explained(text, clock)
+        for name, value in told.items():
+            if isinstance(value, dict):
+                click.echo(f"{name}:")
+                for inner, item in value.items():
+                    click.echo(f"  {inner}: {printable(str(item))}")
+            else:
+                click.echo(f"{name}: {printable(str(value))}")
+        is_event = is_event and told["event"] != "none"
+    if not is_event:
         sys.exit(1)
 
 

@@ -48,7 +48,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
     heads = Heads(clock or Clock(), record.host, record.log, record.level)
     heads.set_record_time(record.time)
     head = heads.of(env, line)
-    told["envelope"] = head.base or "none: the line is read as bare text"
+    told["header"] = head.base or "none: the line is read as bare text"
     text = line[env.end :].rstrip()
     told["text"] = text
     found = match(text)
@@ -59,7 +59,7 @@ def explain(line: str, clock: Clock | None = None) -> dict[str, Any]:
         told["event"] = "none"
         told["why"] = _why(text)
         if env.rank == envelope.BARE and text:
-            told["header"] = _stopped(line)
+            told["header"] = f"none: {_stopped(line)}"
             told["nearest"] = nearest(line)
         return told
     spec, matched = found

@@ -41,8 +41,9 @@ BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 def trace(what: str, limit: int, form: str | None, output: str | None, **options: Any) -> None:
     """Trace a message hop by hop, with its log lines.
 
-    WHAT is a MID, a Message-ID, or the address of a sender or recipient. Messages that the appliance made from it, or from which it was made, are shown too.
-    Each line is shown with its file and line number; > marks the lines that decide a verdict.
+    WHAT is a MID, a Message-ID, the address of a sender or recipient, or a connection such as "ICID 5" or "DCID 7", which stands for its messages. Messages
+    that the appliance made from it, or from which it was made, are shown too. Each line is shown with its file and line number; > marks the lines that decide
+    a verdict.
 
     Files are read twice. The exit code is 1 if no message is found.
     """
@@ -67,7 +68,7 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
         tell(f"{len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down")
     if not matches:
         where = "log" if source.since is None and source.until is None else "log and time range"
-        tell(f"no message with this MID, Message-ID or address in the {where}")
+        tell(f"no message with this MID, Message-ID, address or connection in the {where}")
     source.end(counts)
     if not matches:
         sys.exit(1)
@@ -80,8 +81,12 @@ def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
         if len(what) > LONGEST_NUMBER:
             raise UsageError(f"{what}: not a MID")
         return int(what), lambda _: True
+    connection = re.fullmatch(r"([ID])CID +(\d{1,18})", what, re.ASCII | re.IGNORECASE)
+    if connection is not None:
+        number = (int(connection[2]),)
+        return None, (MessageFilter(icids=number) if connection[1] in "Ii" else MessageFilter(dcids=number)).passes
     if not what.strip("<>"):
-        raise UsageError("WHAT must be a MID, a Message-ID or an address, and cannot be empty")
+        raise UsageError("WHAT must be a MID, a Message-ID, an address or a connection, and cannot be empty")
     by_id, by_address = MessageFilter(message_id=(what,)), MessageFilter(address=(what.strip("<>"),))
     return None, lambda record: by_id.passes(record) or by_address.passes(record)
 
