@@ -399,6 +399,7 @@ def test_files_of_several_appliances_that_name_none(command: str, tmp_path: path
 
     counts = "4 lines: 2 events, 2 ignored, 0 unreadable\n"
     warning = "esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B)\n"
+    counts += "esatls: no messages in the log, only connections: a message has lines with its MID\n" if command == "messages" else ""
     assert told(("0123-B", ""), ("0123-A", "")) == warning + counts
     assert told(("0123-A", ""), ("0123-A", "")) == counts
     assert told(("0123-A", "esa1 mail_logs: "), ("0123-B", "esa2 mail_logs: ")) == counts
@@ -673,10 +674,14 @@ def test_filters_that_can_never_match(command: tuple[str, ...], said: str) -> No
 def test_nothing_passes_the_filters() -> None:
     """Where no record passes the filters, a line says so; it is no error."""
     nobody, later = ("--domain", "nobody.example"), ("--since", "2030-01-01")
-    for command in (("messages", *nobody), ("connections", "--peer", "203.0.113.250"), ("messages", "-f", "csv", *later), ("report", *later)):
-        assert run(*command, SAMPLE)[1] == f"{COUNTS}\nesatls: no records match the filters\n"
+    for one in (("messages", *nobody), ("connections", "--peer", "203.0.113.250")):
+        assert run(*one, SAMPLE)[1] == f"{COUNTS}\nesatls: no records match the filters\n"
+    covers = "esatls: the log covers 2026-03-03T08:14:02Z to 2026-03-03T08:14:41Z, and nothing of the time range\n"
+    for many in (("messages", "-f", "csv", *later), ("report", *later)):
+        assert run(*many, SAMPLE)[1] == f"{COUNTS}\n{covers}esatls: no records in the time range\n"
+    assert run("messages", *nobody, *later, SAMPLE)[1] == f"{COUNTS}\n{covers}esatls: no records in the time range match the filters\n"
     assert run("messages", "-q", "--domain", "nobody.example", SAMPLE) == (b"", "")
-    requested = "52 lines: 0 requested events, 52 other lines, 0 unreadable\nesatls: no events of the requested kinds in the requested time range"
+    requested = f"52 lines: 0 requested events, 52 other lines, 0 unreadable\n{covers}esatls: no events of the requested kinds in the requested time range"
     assert run("events", "--since", "2030-01-01", SAMPLE) == (b"", f"{requested}\n")
 
 
@@ -685,6 +690,40 @@ def test_no_records_without_filters() -> None:
     line = b"Tue Mar  3 09:14:20 2026 Info: MID 14 Subject 'x'\n"
     for form in ("json", "csv"):
         assert run("connections", "-f", form, stdin=line)[1] == "1 lines: 1 events, 0 ignored, 0 unreadable\n"
+
+
+_ENDS = "the log ends at 2026-03-03T08:14:41Z, before the time range does"
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "table"])
+def test_no_messages_in_a_log_of_connections(form: str) -> None:
+    """Lines about TLS alone, as `grep TLS` gives them, have no message, and that is said."""
+    line = b"Tue Mar  3 09:14:20 2026 Info: ICID 14 TLS failed\n"
+    said = "1 lines: 1 events, 0 ignored, 0 unreadable\nesatls: no messages in the log, only connections: a message has lines with its MID\n"
+    assert run("messages", "-f", form, stdin=line)[1] == said
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (("--since", "2026-03-03T08:14:02Z"), []),
+        (("--since", "2026-03"), ["the log begins at 2026-03-03T08:14:02Z, after the time range does", _ENDS]),
+        (("--since", "2026-03-03", "--until", "2026-03-03T08:14:30Z"), ["the log begins at 2026-03-03T08:14:02Z, after the time range does"]),
+        (("--until", "2026-03-04"), [_ENDS]),
+        (("--until", "2999-01-01", "--since", "2026-03-03T08:14:02Z"), [_ENDS]),
+        (("--until", "2026-03-03"), ["the log covers 2026-03-03T08:14:02Z to 2026-03-03T08:14:41Z, and nothing of the time range"]),
+    ],
+)
+def test_time_range_that_the_log_does_not_cover(times: tuple[str, ...], said: list[str], tmp_path: pathlib.Path) -> None:
+    """A log that begins later than the time range, or ends earlier, is told of by every command, and in what a report was made from."""
+    (tmp_path / "partners.csv").write_text("domain,direction\nnobody.example,both\n")
+    for command in (("events",), ("messages",), ("connections",), ("trace", "7001"), ("check", "--partners", tmp_path / "partners.csv")):
+        told = terminal.run(*command, *times, SAMPLE).stderr.decode().splitlines()
+        assert [line for line in told if line.startswith("esatls: the log ")] == [f"esatls: {one}" for one in said], command
+    sentences = [f"{one[0].upper()}{one[1:]}." for one in said]
+    for made in (("report",), ("check", "--domain", "nobody.example")):
+        found = json.loads(terminal.run(*made, "-q", "-f", "json", *times, SAMPLE).stdout)
+        assert found["evidence"]["incomplete"] == sentences
 
 
 def test_report_of_no_form(tmp_path: pathlib.Path) -> None:

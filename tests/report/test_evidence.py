@@ -26,10 +26,10 @@ def evidence(*args: object) -> dict[str, Any]:
 def test_evidence_of_a_file() -> None:
     """A file is told by name, size, hash, first and last time and what became of its lines; settings are told where they were given."""
     data = SAMPLE.read_bytes()
-    assert evidence("--title", "March", "--organisation", "Example", "--own-domain", "example.com", "--since", "2026-03-01", SAMPLE) == {
+    assert evidence("--title", "March", "--organisation", "Example", "--own-domain", "example.com", "--since", "2026-03-03T08:14:02Z", SAMPLE) == {
         "title": "March",
         "organisation": "Example",
-        "since": "2026-03-01T00:00:00Z",
+        "since": "2026-03-03T08:14:02Z",
         "own_domains": ["example.com"],
         "made": "2026-03-03T09:26:40Z",
         "version": esatls.__version__,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -337,6 +338,30 @@ def test_exit_codes(tmp_path: pathlib.Path, log: str | None, code: int) -> None:
     done = run(tmp_path, log)
     assert done.returncode == code, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_domains_without_a_list(tmp_path: pathlib.Path) -> None:
+    """--domain takes the place of a list: the domain and its subdomains, in both directions."""
+    path = tmp_path / "mail.log"
+    path.write_text(LOG.format(tls=TLS), encoding="utf-8")
+    done = terminal.run("check", "-f", "csv", "--domain", "@Partner.example.com", "--domain", "example.org", path)
+    rows = [(row["domain"], row["direction"], row["verdict"]) for row in csv.DictReader(io.StringIO(done.stdout.decode()))]
+    assert done.returncode == 0
+    assert rows == [
+        ("partner.example.com", "both", "kept"),
+        ("*.partner.example.com", "both", "no mail"),
+        ("example.org", "both", "no mail"),
+        ("*.example.org", "both", "no mail"),
+    ]
+
+
+def test_json_says_what_it_was_made_from(tmp_path: pathlib.Path) -> None:
+    """The result as JSON names the files that were read, with their hashes, the time range and what is missing."""
+    done = run(tmp_path, LOG.format(tls=TLS), "-f", "json", "--since", "2024-03-05T10:00:00Z")
+    told = json.loads(done.stdout)["evidence"]
+    (file,) = told["files"]
+    assert (file["name"], file["sha256"]) == (str(tmp_path / "mail.log"), hashlib.sha256((tmp_path / "mail.log").read_bytes()).hexdigest())
+    assert (told["since"], told["problems"], told["incomplete"]) == ("2024-03-05T10:00:00Z", [], [])
 
 
 def test_usage_errors(tmp_path: pathlib.Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from esatls.cli.completion import files
+from esatls.cli.filters import domains_of
 from esatls.cli.formats import by_name, writing
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import appliances_of, messages_of
@@ -16,7 +17,9 @@ from esatls.cli.tell import tell
 from esatls.errors import ANTICIPATED, UsageError, in_words
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.report import must_encrypt
+from esatls.report.evidence import Digests, evidence
 from esatls.report.must_encrypt_formats import BY_ENDING, FORMATS, write
+from esatls.verdicts.partners import partner_name
 from esatls.verdicts.words import UNKNOWN
 
 _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
@@ -25,11 +28,12 @@ _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
 
 @click.command()
 @reading
+@click.option("--partners", metavar="LIST", shell_complete=files, help="CSV file with the columns domain, direction (receiving, delivery, both) and owner.")
 @click.option(
-    "--partners", required=True, metavar="LIST", shell_complete=files, help="CSV file with the columns domain, direction (receiving, delivery, both) and owner."
+    "--domain", "domains", multiple=True, metavar="DOMAIN", callback=domains_of, help="Check this domain and its subdomains, in place of LIST (repeatable)."
 )
 @writing(FORMATS, "chosen by the name of FILE (.json, .csv, .xml), else table")
-def check(partners: str, form: str | None, output: str | None, **options: Any) -> None:
+def check(partners: str | None, domains: tuple[str, ...], form: str | None, output: str | None, **options: Any) -> None:
     """Check that mail with listed partners was encrypted.
 
     LIST is the file that the Splunk app uses as its lookup. Its domains may contain *, as in *.example.com, and mail counts for every row that fits. The
@@ -37,10 +41,15 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
     Where the log does not show the mail flow, both count as partners.
 
     The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
-    the log has no message, does not show enough or could not be read.
+    the log has no message, does not show enough or could not be read. With --format json, the result names the files that were read and their hashes.
     """
     form = by_name(form, output, BY_ENDING)
-    rules = must_encrypt.read_rules(partners)
+    if domains:
+        rules = [must_encrypt.Rule(f"{prefix}{partner_name(domain)}", "both") for domain in domains for prefix in ("", "*.")]
+    elif partners is not None:
+        rules = must_encrypt.read_rules(partners)
+    else:
+        raise UsageError("no partners to check: use --partners LIST or --domain DOMAIN")
     try:
         code = _checked(rules, form, output, options)
     except (UsageError, BrokenPipeError):
@@ -53,15 +62,23 @@ def check(partners: str, form: str | None, output: str | None, **options: Any) -
 
 def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, options: dict[str, Any]) -> int:
     source = Input(options)
+    digests = Digests(source.found)
     appliances, counts = appliances_of(source)
     messages = messages_of(appliances, source)
     first = [*islice(messages, 1)]
     found = must_encrypt.check(rules, chain(first, messages))
+    made_from = None
+    if form == "json":
+        problems = [*source.problems, *map(str, source.contradictions.found())]
+        made_from = evidence(digests, counts, problems, {**source.times(), "timezone": options["timezone"], "host": options["host"]}, source.uncovered(counts))
+        del made_from["title"]
     with source.output(output) as file:
-        write(found, form, file)
+        write(found, form, file, made_from)
     if not source.quiet:
         source.tell_contradictions()
         click.echo(str(counts), err=True)
+        for sentence in source.uncovered(counts):
+            tell(sentence)
     verdict = must_encrypt.overall(found)
     if verdict == must_encrypt.BROKEN:
         return _BROKEN

@@ -23,10 +23,10 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
     """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
     form = format_of(form, output)
     source = Input(options)
-    everything = wanted == ConnectionFilter() and source.since is None and source.until is None
+    filtered = wanted != ConnectionFilter()
     appliances, counts = appliances_of(source)
     with source.output(output) as file:
-        if form == "json" and wanted == ConnectionFilter() and isinstance(appliances, Facts):
+        if form == "json" and not filtered and isinstance(appliances, Facts):
             from esatls import native
 
             written = 0
@@ -35,4 +35,4 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
                 written += block.count(b"\n")
         else:
             written = write((record for record in connections_of(appliances, source) if wanted.passes(record)), form, file, CONNECTION_FIELDS)
-    source.end(counts, None if everything else written)
+    source.end(counts, source.none(written, filtered=filtered))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from time import time as now
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 import click
@@ -17,7 +18,7 @@ from esatls.cli.tell import tell
 from esatls.errors import UsageError
 from esatls.extraction.stream import UNRECOGNIZED
 from esatls.lines import sources
-from esatls.lines.clock import YEARS, zone
+from esatls.lines.clock import YEARS, rfc3339, zone
 from esatls.output import Output
 from esatls.reading import prepare
 from esatls.verdicts.contradictions import Contradictions
@@ -34,6 +35,7 @@ _Record = TypeVar("_Record")
 _LATEST: list[parallel.Progress] = []
 """Keeps what the latest command has read, so that the process ends without freeing it (`commands.run`)."""
 WHY = "; esatls explain 'LINE' shows why"
+_DAY = 86_400
 _LARGE = 50_000_000
 """Progress is shown for input with more bytes on disk than this."""
 
@@ -129,6 +131,27 @@ class Input:
         for one in [] if self.quiet else self.contradictions.found():
             tell(str(one))
 
+    def times(self) -> dict[str, str]:
+        """Return the time range, as far as it is given."""
+        return {name: rfc3339(time) for name, time in (("since", self.since), ("until", self.until)) if time is not None}
+
+    def uncovered(self, counts: Counts) -> list[str]:
+        """Return, in sentences, what the log does not show of the time range."""
+        seen = [(one.first, one.last) for one in counts.files.values() if one.first is not None and one.last is not None]
+        if not seen or (self.since is None and self.until is None):
+            return []
+        first, last = min(one for one, _ in seen), max(one for _, one in seen)
+        since, until = first if self.since is None else self.since, last if self.until is None else min(self.until, now())
+        if last < since or first >= until:
+            return [f"the log covers {rfc3339(first)} to {rfc3339(last)}, and nothing of the time range"]
+        slack = min((until - since) / 10, _DAY)
+        found = []
+        if first - since > slack:
+            found.append(f"the log begins at {rfc3339(first)}, after the time range does")
+        if until - last > slack:
+            found.append(f"the log ends at {rfc3339(last)}, before the time range does")
+        return found
+
     def output(self, path: str | None) -> Output:
         """Return the output for records. Raises `UsageError` if it is an input file."""
         if path not in (None, "-"):
@@ -173,11 +196,18 @@ class Input:
 
         return judged(records, total)
 
-    def end(self, counts: Counts, written: int | None = None, *, nothing: str = UNRECOGNIZED + WHY, told: str | None = None) -> None:
+    def none(self, written: int, *, filtered: bool) -> str | None:
+        """Return why no record was written, if none was and it was asked for some only."""
+        in_time = "" if self.since is None and self.until is None else " in the time range"
+        if written or not (filtered or in_time):
+            return None
+        return f"no records{in_time}{' match the filters' if filtered else ''}"
+
+    def end(self, counts: Counts, none: str | None = None, *, nothing: str = UNRECOGNIZED + WHY, told: str | None = None) -> None:
         """Show what was read, unless --quiet is given; exit with 1 if there was a problem with the input.
 
-        It shows contradictions in the records, the counts (or `told` instead), the shapes of lines that were not understood, and finally that no record
-        matched the filters, or `nothing` if no line was an event.
+        It shows contradictions in the records, the counts (or `told` instead), the shapes of lines that were not understood, what the log does not show of
+        the time range, and finally `none`, which says why no record was written, or `nothing` if no line was an event.
         """
         self.read()
         if not self.quiet:
@@ -185,8 +215,10 @@ class Input:
             click.echo(told or str(counts), err=True)
             for shape in counts.not_understood.told():
                 tell(shape)
-            if counts.events and written == 0:
-                tell("no records match the filters")
+            for sentence in self.uncovered(counts):
+                tell(sentence)
+            if counts.events and none:
+                tell(none)
             elif counts.ignored and not counts.events:
                 tell(nothing)
         if self.failed:

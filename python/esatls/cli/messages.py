@@ -15,6 +15,8 @@ from esatls.extraction.fields import MESSAGE_FIELDS
 from esatls.output import FORMATS, write
 from esatls.output.json_lines import lines
 
+_NONE = "no messages in the log, only connections: a message has lines with its MID"
+
 
 @click.command()
 @reading
@@ -24,15 +26,22 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     """Write one record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
     form = format_of(form, output)
     source = Input(options)
-    everything = wanted == MessageFilter() and source.since is None and source.until is None
-    if everything and form == "json":
+    filtered = wanted != MessageFilter()
+    if form == "json" and not filtered and source.since is None and source.until is None:
+        written = 0
         with source.output(output) as file:
-            names, counts = parallel.write_messages(source.found, lines, file.write, source.options, source.warn, source.progress(), source.contradictions)
+
+            def put(block: bytes) -> None:
+                nonlocal written
+                written += len(block)
+                file.write(block)
+
+            names, counts = parallel.write_messages(source.found, lines, put, source.options, source.warn, source.progress(), source.contradictions)
         source.tell_names(names)
-        source.end(counts)
+        source.end(counts, None if written else _NONE)
         return
     appliances, counts = appliances_of(source)
     records = filter(wanted.passes, messages_of(appliances, source))
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
-    source.end(counts, None if everything else written)
+    source.end(counts, None if written else source.none(written, filtered=filtered) or _NONE)

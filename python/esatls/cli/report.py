@@ -15,7 +15,6 @@ from esatls.cli.filters import domains_of
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import briefs_of, by_whom, in_time, messages_of
 from esatls.errors import UsageError
-from esatls.lines.clock import rfc3339
 from esatls.output import ending
 from esatls.report.build import report_on
 from esatls.report.count import count_records
@@ -76,16 +75,16 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     digests = Digests(source.found)
     found, counts = _count(source, own_domains, digests)
     built = report_on(found, source.contradictions, names=form in _WITH_NAMES)
-    times = {name: rfc3339(time) for name, time in (("since", source.since), ("until", source.until)) if time is not None}
-    settings = {**{name: options[name] for name in _OF_THE_REPORT}, **times, "own_domains": [*own_domains]}
-    built["evidence"] = evidence(digests, counts, [*source.problems, *map(str, source.contradictions.found())], settings)
+    settings = {**{name: options[name] for name in _OF_THE_REPORT}, **source.times(), "own_domains": [*own_domains]}
+    problems = [*source.problems, *map(str, source.contradictions.found())]
+    built["evidence"] = evidence(digests, counts, problems, settings, source.uncovered(counts))
     if csv_dir is not None:
         from esatls.report.tables import write_folder
 
         write_folder(built, csv_dir, source.output)
     with source.output(output) as file:
         _write(built, form, file)
-    source.end(counts, None if source.since is None and source.until is None else built["totals"]["connections"] + built["totals"]["messages"])
+    source.end(counts, source.none(built["totals"]["connections"] + built["totals"]["messages"], filtered=False))
 
 
 def _count(source: Input, own_domains: tuple[str, ...], digests: Digests) -> tuple[ReportCounts, Counts]:

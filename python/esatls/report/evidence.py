@@ -57,8 +57,11 @@ class Digests(threading.Thread):
         return self._told[source.path] if source.path in self._told else _digest(source)
 
 
-def evidence(digests: Digests, counts: Counts, problems: Sequence[str], settings: Mapping[str, Any]) -> Evidence:
-    """Return what a report on these sources was made from; `settings` are title, organisation, timezone, host, since, until, own_domains."""
+def evidence(digests: Digests, counts: Counts, problems: Sequence[str], settings: Mapping[str, Any], uncovered: Sequence[str] = ()) -> Evidence:
+    """Return what a report on these sources was made from.
+
+    `settings` are title, organisation, timezone, host, since, until, own_domains. `uncovered` says what the log does not show of the time range.
+    """
     told = cast("Evidence", {name: value for name, value in settings.items() if value})
     told.setdefault("title", TITLE)
     # the time that reproducible builds set
@@ -68,7 +71,7 @@ def evidence(digests: Digests, counts: Counts, problems: Sequence[str], settings
     told["lines"] = {"lines": counts.lines, "events": counts.events, "ignored": counts.ignored, "unreadable": counts.unreadable}
     told["files"] = [_file(source, digests.of(source), counts) for source in digests.found]
     told["problems"] = [*problems, *counts.not_understood.told()]
-    told["incomplete"] = _incomplete(counts, told["problems"])
+    told["incomplete"] = [*_incomplete(counts, told["problems"]), *(f"{one[:1].upper()}{one[1:]}." for one in uncovered)]
     return told
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from esatls.report.must_encrypt import Mail, Partner
+    from esatls.report.report_types import Evidence
 
 FORMATS = ("table", "json", "csv", "junit")
 BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".csv": "csv", ".xml": "junit"}
@@ -41,10 +42,11 @@ MOST_ROWS = 50
 """Rows that the table shows of one partner; the other formats have all."""
 
 
-def write(partners: Sequence[Partner], form: str, file: IO[bytes]) -> None:
-    """Write the result in one of FORMATS."""
+def write(partners: Sequence[Partner], form: str, file: IO[bytes], made_from: Evidence | None = None) -> None:
+    """Write the result in one of FORMATS; JSON also has what it was made from."""
     if form == "json":
-        file.write(dumps({"verdict": overall(partners), "partners": [_partner(partner) for partner in partners]}) + b"\n")
+        told = {"verdict": overall(partners), "partners": [_partner(partner) for partner in partners]}
+        file.write(dumps(told if made_from is None else {**told, "evidence": made_from}) + b"\n")
     elif form == "csv":
         _csv(partners, file)
     elif form == "junit":
