@@ -80,7 +80,8 @@ def read(
     the first line, if timestamps have none; `host` names the appliance of lines that do not name it; `jobs` is the number of processes.
 
     If a file cannot be read, or no line in it is recognized, reading continues and the file is listed in `problems`. Raises `InputError` if there is
-    nothing to read at all, `UsageError` for an unknown time zone or a wrong year, and `WrongTypeError` for an argument of another type.
+    nothing to read at all, `UsageError` for an unknown time zone, a wrong year or one `host` for the files of several appliances, and `WrongTypeError` for an
+    argument of another type.
     """
     names: list[Any] = [paths] if isinstance(paths, (str, os.PathLike)) or hasattr(paths, "read") or not hasattr(paths, "__iter__") else [*paths]
     if not all(isinstance(name, (str, os.PathLike)) for name in names):
@@ -103,23 +104,31 @@ def read(
     return Log(facts, counts, [*notes, *problems])
 
 
-def prepare(found: Sequence[Source], where: tzinfo | None, year: int | None, host: str | None, jobs: int) -> tuple[parallel.Options, list[str]]:
-    """Return the options for reading these sources, from the caller's arguments and the sources themselves, and notes about them for the user."""
+def prepare(
+    found: Sequence[Source], where: tzinfo | None, year: int | None, host: str | None, jobs: int, names: Mapping[str, str] | None = None
+) -> tuple[parallel.Options, list[str]]:
+    """Return the options for reading these sources, from the caller's arguments and the sources themselves, and notes about them for the user.
+
+    `names` has the names of appliances by serial number. Raises `UsageError` if `host` would be the name of several appliances.
+    """
     probes = probe_all(found, dated=year is not None)
     notes: list[str] = []
-    serials: dict[str, str] = {}
-    if host is None and len(found) > 1:
-        serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
-        several = sorted(set(serials.values()))
-        if len(several) < 2:
-            serials = {}
-        else:
+    names = {} if names is None else {serial.lower(): name for serial, name in names.items()}
+    serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
+    hosts = {path: printable(names[serial.lower()]) for path, serial in serials.items() if serial.lower() in names}
+    unnamed = sorted({serial for path, serial in serials.items() if path not in hosts})
+    if unnamed and len(unnamed) + len(set(hosts.values())) > 1:
+        are = f"files of {len(set(serials.values()))} appliances, identified by their serial numbers ({', '.join(sorted(set(serials.values())))})"
+        if host is not None and len(unnamed) > 1:
+            raise UsageError(f"{are}: name each, as in --host {unnamed[0]}={host}; --appliance shows one")
+        if host is None:
+            hosts.update((path, serial) for path, serial in serials.items() if path not in hosts)
             named = {path for path, told in probes.items() if told.serial is not None or told.is_named}
             untold = [source.name for source in found if source.path not in named]
             rest = f"; no serial number in {', '.join(untold)}: read such files separately, with --host NAME" if untold else ""
-            notes.append(f"files of {len(several)} appliances, identified by their serial numbers ({', '.join(several)}){rest}")
+            notes.append(f"{are}; --host {unnamed[0]}=NAME names one{rest}")
     common = common_zone(probes) if where is None else None
-    return parallel.Options(where, year, host and printable(host), min(jobs, parallel.MOST_JOBS), common, serials, probes), notes
+    return parallel.Options(where, year, host and printable(host), min(jobs, parallel.MOST_JOBS), common, hosts, probes), notes
 
 
 def _row(record: Mapping[str, Any], fields: Sequence[Field]) -> dict[str, Any]:

@@ -390,20 +390,25 @@ def test_files_of_several_appliances_that_name_none(command: str, tmp_path: path
     """Two serial numbers in the heads of files without host names: the ids of two appliances may meet, and that is said in one line."""
     head = "Mon Oct 12 08:00:00 2026 {}Info: Version: 14.0.0-698 SN: {}\nMon Oct 12 08:00:00 2026 {}Info: ICID 5 close\n"
 
-    def told(*heads: tuple[str, str], options: tuple[str, ...] = ()) -> str:
+    def told(*heads: tuple[str, str], options: tuple[str, ...] = (), code: int = 0) -> str:
         files = []
         for number, (serial, host) in enumerate(heads):
             files.append(tmp_path / f"{number}.log")
             files[-1].write_text(head.format(host, serial, host), encoding="utf-8")
-        return run(command, *options, *files)[1]
+        return run(command, *options, *files, code=code)[1]
 
     counts = "4 lines: 2 events, 2 ignored, 0 unreadable\n"
-    warning = "esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B)\n"
+    files = "esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B)"
+    warning = f"{files}; --host 0123-A=NAME names one\n"
     counts += "esatls: no messages in the log, only connections: a message has lines with its MID\n" if command == "messages" else ""
     assert told(("0123-B", ""), ("0123-A", "")) == warning + counts
     assert told(("0123-A", ""), ("0123-A", "")) == counts
     assert told(("0123-A", "esa1 mail_logs: "), ("0123-B", "esa2 mail_logs: ")) == counts
-    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "esa1")) == counts
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "0123-a=esa1", "--host", "0123-B=esa1")) == counts
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "0123-A=esa1", "--host", "esa2")) == counts
+    assert told(("0123-A", ""), ("0123-A", ""), options=("--host", "esa1")) == counts
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "0123-A=esa1")) == f"{files}; --host 0123-B=NAME names one\n{counts}"
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "esa1"), code=2) == f"{files}: name each, as in --host 0123-A=esa1; --appliance shows one\n"
     assert told(("0123-A", ""), ("0123-B", ""), options=("--quiet",)) == ""
 
 
@@ -415,11 +420,15 @@ def test_files_of_two_appliances(tmp_path: pathlib.Path) -> None:
     for options in ((), ("--jobs", 1), ("--format", "csv")):
         out, err = run("messages", *options, tmp_path / "a", tmp_path / "b")
         assert out.count(b"0123-a") == out.count(b"0123-b") == 1
-        assert err.startswith("esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B)\n")
+        assert err.startswith("esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B); --host 0123-A=NAME names one\n")
+    named = run("connections", "--host", "0123-A=esa1", "--host", "0123-B=esa2", tmp_path / "a", tmp_path / "b")[0]
+    assert [(one["esa_host"], one["tls_verdict"]) for one in records(named)] == [("esa1", "encrypted"), ("esa2", "unknown")]
+    assert [one["esa_host"] for one in records(run("messages", "--host", "0123-A=esa1", tmp_path / "a")[0])] == ["esa1"]
     assert [event["esa_host"] for event in records(run("events", tmp_path / "a", tmp_path / "b")[0])] == ["0123-A", "0123-B"]
     _, err = run("messages", tmp_path)
     assert err.startswith(
-        f"esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B); no serial number in {tmp_path / 'c'}: read such files"
+        f"esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B); --host 0123-A=NAME names one; "
+        f"no serial number in {tmp_path / 'c'}: read such files"
     )
 
 
@@ -440,7 +449,7 @@ def test_files_beside_those_of_two_appliances(tmp_path: pathlib.Path) -> None:
         (tmp_path / "c").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         out, err = run("messages", "-f", "json", tmp_path)
         nameless = f"; no serial number in {tmp_path / 'c'}: read such files separately, with --host NAME" if lines[-1].startswith("Mon") else ""
-        assert err.startswith(f"esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B){nameless}\n")
+        assert err.startswith(f"esatls: files of 2 appliances, identified by their serial numbers (0123-A, 0123-B); --host 0123-A=NAME names one{nameless}\n")
         return sorted((one.get("esa_host", "").lower(), one["received"], one["delivered"]) for one in records(out))
 
     both = [("0123-a", "encrypted", "none"), ("0123-b", "cleartext", "none")]

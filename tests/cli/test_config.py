@@ -33,6 +33,15 @@ def test_settings_are_defaults(tmp_path: pathlib.Path) -> None:
     assert terminal.run("check", "-q", SAMPLE, env=env).returncode == 1
 
 
+def test_names_of_appliances(tmp_path: pathlib.Path) -> None:
+    """`host` and `hosts` are both for the option --host; commands that read one log have `host` alone."""
+    env = config(tmp_path, 'host = "esa9"\nhosts = ["0123-A=esa1"]\n')
+    path = tmp_path / "mail.log"
+    path.write_text("Mon Oct 12 08:00:00 2026 Info: Version: 14.0.0-698 SN: 0123-A\nMon Oct 12 08:00:00 2026 Info: Start MID 7 ICID 5\n", encoding="utf-8")
+    assert [json.loads(terminal.run("messages", "-q", one, env=env).stdout.splitlines()[0])["esa_host"] for one in (path, SAMPLE)] == ["esa1", "esa9"]
+    assert json.loads(terminal.run("follow", "-q", "--once", "--checkpoint", tmp_path / "c", path, env=env).stdout)["esa_host"] == "esa9"
+
+
 def test_another_file(tmp_path: pathlib.Path) -> None:
     """`--config` and the variable name another file; the option wins."""
     one, other = tmp_path / "one.toml", tmp_path / "other.toml"
@@ -79,7 +88,7 @@ def test_without_a_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch,
     ("text", "words"),
     [
         ("x =", "is not TOML"),
-        ("hosts = 1", "no such setting: hosts; the settings are timezone, host, jobs"),
+        ("hostname = 1", "no such setting: hostname; the settings are timezone, host, hosts, jobs"),
         ("host = 1", "host must be text in quotes"),
         ("jobs = true", "jobs must be a number"),
         ("jobs = 0", "jobs must be a number from 1 to 64"),

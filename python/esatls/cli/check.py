@@ -70,7 +70,7 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     made_from = None
     if form == "json":
         problems = [*source.problems, *map(str, source.contradictions.found())]
-        made_from = evidence(digests, counts, problems, {**source.times(), "timezone": options["timezone"], "host": options["host"]}, source.uncovered(counts))
+        made_from = evidence(digests, counts, problems, source.told(), source.uncovered(counts))
         del made_from["title"]
     with source.output(output) as file:
         write(found, form, file, made_from)

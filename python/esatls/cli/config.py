@@ -19,6 +19,7 @@ VARIABLE = "ESATLS_CONFIG"
 SETTINGS: dict[str, tuple[type, str]] = {
     "timezone": (str, "time zone of the log"),
     "host": (str, "name of the appliance, for lines that do not name it"),
+    "hosts": (list, "names of appliances by serial number, such as SERIAL=NAME"),
     "jobs": (int, "number of processes"),
     "title": (str, "title of the report"),
     "organisation": (str, "organisation that the report is about"),
@@ -90,8 +91,14 @@ def _settings(path: str, data: bytes) -> dict[str, Any]:
 
 
 def defaults(group: click.Group, context: click.Context, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings as defaults for each command that has an option of that name; options on the command line win."""
+    """Return the settings as defaults for each command that has an option of that name; options on the command line win.
+
+    Most commands have one option for `host` and `hosts`.
+    """
     found: dict[str, Any] = {}
+    hosts = [*([settings["host"]] if "host" in settings else []), *settings.get("hosts", [])]
+    if hosts:
+        settings = {**settings, "hosts": hosts}
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is not None:

@@ -62,7 +62,14 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
             click.argument("files", nargs=-1, shell_complete=files),
-            click.option("--host", help="Name of the appliance, for lines that do not name it."),
+            click.option(
+                "--host",
+                "hosts",
+                multiple=True,
+                metavar="NAME",
+                help="Name of the appliance, for lines that do not name it. SERIAL=NAME names the one with this serial number in the head of its files "
+                "(repeatable).",
+            ),
             click.option(
                 "--timezone", metavar="ZONE", help="Time zone of the log, such as Europe/Berlin. Default: as given in the head of the file, else UTC."
             ),
@@ -93,6 +100,8 @@ class Input:
     """The input files of one command, and the messages about them on standard error."""
 
     def __init__(self, options: dict[str, Any]) -> None:
+        self._hosts: tuple[str, ...] = options["hosts"]
+        self._timezone: str | None = options["timezone"]
         self.quiet: bool = options["quiet"]
         self.allow_empty: bool = options["allow_empty"]
         self.failed = False
@@ -102,6 +111,8 @@ class Input:
         """Those that the records have shown so far."""
         self._bar: Bar | None = None
         self._progress = parallel.Progress()
+        named = [one.partition("=") for one in options["hosts"]]
+        host = next((name for name, equals, _ in reversed(named) if not equals), None)
         where = None if options["timezone"] is None else zone(options["timezone"])
         self.since: Time | None = None
         end: Time | None = None
@@ -114,7 +125,7 @@ class Input:
             raise UsageError("no input file (use - for standard input)")
         self.found = sources.find(options["files"], self.warn)
         jobs = options["jobs"] or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-        self.options, notes = prepare(self.found, where, options["year"], options["host"], jobs)
+        self.options, notes = prepare(self.found, where, options["year"], host, jobs, {serial: name for serial, equals, name in named if equals})
         self.options = self.options._replace(memory=options["memory"] or _half())
         for note in notes if not self.quiet else ():
             tell(note)
@@ -131,9 +142,11 @@ class Input:
         for one in [] if self.quiet else self.contradictions.found():
             tell(str(one))
 
-    def times(self) -> dict[str, str]:
-        """Return the time range, as far as it is given."""
-        return {name: rfc3339(time) for name, time in (("since", self.since), ("until", self.until)) if time is not None}
+    def told(self) -> dict[str, str]:
+        """Return what the user has told about the input, as far as it is given."""
+        times = {name: rfc3339(time) for name, time in (("since", self.since), ("until", self.until)) if time is not None}
+        told = {"timezone": self._timezone, "host": ", ".join(self._hosts), **times}
+        return {name: value for name, value in told.items() if value}
 
     def uncovered(self, counts: Counts) -> list[str]:
         """Return, in sentences, what the log does not show of the time range."""

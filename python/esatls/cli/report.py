@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _BY_ENDING = {"": "table", ".txt": "table", ".json": "json", ".html": "html", ".htm": "html"}
 _WITH_NAMES = ("json", "table")
 """Formats that show each name of a partner."""
-_OF_THE_REPORT = ("title", "organisation", "timezone", "host")
+_OF_THE_REPORT = ("title", "organisation")
 
 
 @click.command()
@@ -75,7 +75,7 @@ def report(form: str | None, output: str | None, csv_dir: str | None, own_domain
     digests = Digests(source.found)
     found, counts = _count(source, own_domains, digests)
     built = report_on(found, source.contradictions, names=form in _WITH_NAMES)
-    settings = {**{name: options[name] for name in _OF_THE_REPORT}, **source.times(), "own_domains": [*own_domains]}
+    settings = {**{name: options[name] for name in _OF_THE_REPORT}, **source.told(), "own_domains": [*own_domains]}
     problems = [*source.problems, *map(str, source.contradictions.found())]
     built["evidence"] = evidence(digests, counts, problems, settings, source.uncovered(counts))
     if csv_dir is not None:

@@ -150,7 +150,7 @@ def read(
         warn(f"{source.name}: {(error.strerror or str(error)).lower()}")
         return
     with contextlib.closing(reader):
-        host = options.host or options.hosts.get(source.path)
+        host = options.hosts.get(source.path) or options.host
         clock, heads, told = part.clock, part.heads, options.probes.get(source.path)
         if clock is None:
             told = told or probe(reader, dated=options.year is not None)
