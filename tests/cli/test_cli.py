@@ -733,6 +733,7 @@ def test_time_range_that_the_log_does_not_cover(times: tuple[str, ...], said: li
     for made in (("report",), ("check", "--domain", "nobody.example")):
         found = json.loads(terminal.run(*made, "-q", "-f", "json", *times, SAMPLE).stdout)
         assert found["evidence"]["incomplete"] == sentences
+    assert terminal.run("check", "-q", "--domain", "partner.example", *times, SAMPLE).returncode == (3 if said else 0)
 
 
 def test_report_of_no_form(tmp_path: pathlib.Path) -> None:

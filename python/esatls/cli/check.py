@@ -41,7 +41,8 @@ def check(partners: str | None, domains: tuple[str, ...], form: str | None, outp
     Where the log does not show the mail flow, both count as partners.
 
     The exit code is 0 if no message with a listed partner was in clear text, 1 if at least one was, 2 for a usage error or an invalid LIST, and 3 if
-    the log has no message, does not show enough or could not be read. With --format json, the result names the files that were read and their hashes.
+    the log has no message, does not show enough, does not cover the time range or could not be read. With --format json, the result names the files
+    that were read and their hashes.
     """
     form = by_name(form, output, BY_ENDING)
     if domains:
@@ -67,21 +68,21 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     messages = messages_of(appliances, source)
     first = [*islice(messages, 1)]
     found = must_encrypt.check(rules, chain(first, messages))
-    made_from = None
+    uncovered, made_from = source.uncovered(counts), None
     if form == "json":
         problems = [*source.problems, *map(str, source.contradictions.found())]
-        made_from = evidence(digests, counts, problems, source.told(), source.uncovered(counts))
+        made_from = evidence(digests, counts, problems, source.told(), uncovered)
         del made_from["title"]
     with source.output(output) as file:
         write(found, form, file, made_from)
     if not source.quiet:
         source.tell_contradictions()
         click.echo(str(counts), err=True)
-        for sentence in source.uncovered(counts):
+        for sentence in uncovered:
             tell(sentence)
     verdict = must_encrypt.overall(found)
     if verdict == must_encrypt.BROKEN:
         return _BROKEN
     if not first and not source.quiet:
         tell("no messages in the log, or none in the time range" if counts.events else UNRECOGNIZED)
-    return _CANNOT_TELL if verdict == UNKNOWN or source.failed or not first else _KEPT
+    return _CANNOT_TELL if verdict == UNKNOWN or source.failed or uncovered or not first else _KEPT
