@@ -14,6 +14,8 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import esatls
@@ -617,6 +619,17 @@ def test_invalid_bytes_do_not_hide_an_event() -> None:
     out, err = run("events", "-k", "all", stdin=b"ICID 5 TLS failed: caf\xe9\n")
     assert records(out) == [{"esa_event": "tls_failed", "tls_result": "failed", "esa_direction": "receiving", "icid": 5, "tls_reason": "caf\\xe9"}]
     assert err.strip() == "1 lines: 1 events, 0 ignored, 0 unreadable"
+
+
+def test_archives_are_not_read_as_logs(tmp_path: pathlib.Path) -> None:
+    """A tar or zip archive, compressed or not, is named as one."""
+    with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar, zipfile.ZipFile(tmp_path / "b.zip", "w") as zipped:
+        tar.add(SAMPLE, "mail.current")
+        zipped.write(SAMPLE, "mail.current")
+    said = {
+        name: f"esatls: {tmp_path / name}: seems to be a {kind} archive, which must be unpacked first" for name, kind in (("a.tgz", "tar"), ("b.zip", "zip"))
+    }
+    assert {name: run("messages", tmp_path / name, code=1)[1].splitlines()[0] for name in said} == said
 
 
 def test_binary_empty_and_endless_lines(tmp_path: pathlib.Path) -> None:

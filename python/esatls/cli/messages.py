@@ -41,7 +41,9 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
         source.end(counts, None if written else _NONE)
         return
     appliances, counts = appliances_of(source)
-    records = filter(wanted.passes, messages_of(appliances, source))
+    records = messages_of(appliances, source)
+    if filtered:
+        records = filter(wanted.passes, records)
     with source.output(output) as file:
         written = write(records, form, file, MESSAGE_FIELDS)
     source.end(counts, None if written else source.none(written, filtered=filtered) or _NONE)

@@ -192,7 +192,10 @@ class Reader:
         elif self._ahead.startswith(codecs.BOM_UTF8):
             self._ahead = self._ahead[3:]
         head = self._ahead[:8192]
-        if len(head.translate(None, _NOT_TEXT)) < 0.9 * len(head):
+        archive = "tar" if head[257:262] == b"ustar" else "zip" if head[:4] == b"PK\x03\x04" else None
+        if archive is not None:
+            warn(f"{source.name}: seems to be a {archive} archive, which must be unpacked first")
+        elif len(head.translate(None, _NOT_TEXT)) < 0.9 * len(head):
             warn(f"{source.name}: seems to be a binary file")
 
     def sample(self) -> bytes:
