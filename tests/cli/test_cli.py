@@ -621,6 +621,21 @@ def test_invalid_bytes_do_not_hide_an_event() -> None:
     assert err.strip() == "1 lines: 1 events, 0 ignored, 0 unreadable"
 
 
+def test_chosen_columns() -> None:
+    """--columns gives fields in its order, as CSV or a table, with values or without; other forms have all fields, and other names are usage errors."""
+    assert run("messages", "-q", "--columns", "subject, mid,delivery_domain", "--mid", 7001, "--mid", 7003, SAMPLE)[0].decode() == (
+        "subject,mid,delivery_domain\nICID 4102 TLS success,7001,example.com\n,7003,partner.example;old.example.net\n"
+    )
+    table = run("connections", "-q", "-f", "table", "--columns", "dcid,tls_peer_cn,tls_reason", "--verdict", "cleartext", SAMPLE)[0].decode()
+    assert [line.split() for line in table.splitlines()] == [["dcid", "tls_peer_cn", "tls_reason"], [], ["882", "STARTTLS", "unexpected", "response"]]
+    assert run("events", "-q", "--columns", "dcid", "-k", "tls_failed", SAMPLE)[0] == b"dcid\n882\n"
+    _, err = run("messages", "--columns", "mid,dcid", SAMPLE, code=2)
+    assert err.startswith("esatls: --columns: no such field: 'dcid'; possible are esa_host, mid, icid, received, ")
+    for form in ("json", "parquet"):
+        said = f"esatls: --columns: {form} always has all fields; use --format table or csv\n"
+        assert run("messages", "-f", form, "--columns", "mid", SAMPLE, code=2) == (b"", said)
+
+
 def test_archives_are_not_read_as_logs(tmp_path: pathlib.Path) -> None:
     """A tar or zip archive, compressed or not, is named as one."""
     with tarfile.open(tmp_path / "a.tgz", "w:gz") as tar, zipfile.ZipFile(tmp_path / "b.zip", "w") as zipped:

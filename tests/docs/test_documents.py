@@ -198,7 +198,7 @@ def test_recipe_in_a_terminal(heading: str) -> None:
     answer = text.partition("\n")[2]
     assert [one for one in FOUND[heading] if one not in answer] == []
     if "esatls check" not in text:  # whose answer has a table for each partner
-        assert len(answer.splitlines()) - answer.startswith(("time", "opened")) == len(FOUND[heading])
+        assert len(answer.splitlines()) - answer.startswith(("time", "opened", "mid")) == len(FOUND[heading])
 
 
 # Of a subdomain, over a connection that is not in view; to several domains in one delivery, one of them only ends like a partner; not known how.

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from esatls.cli.filters import ConnectionFilter, connection_filters
-from esatls.cli.formats import format_of, writing
+from esatls.cli.formats import columns_of, format_of, with_columns, writing
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import appliances_of, connections_of
 from esatls.extraction.fields import CONNECTION_FIELDS
@@ -17,11 +17,13 @@ from esatls.verdicts.facts import Facts
 
 @click.command()
 @reading
+@with_columns
 @writing(FORMATS)
 @connection_filters
-def connections(form: str | None, output: str | None, wanted: ConnectionFilter, **options: Any) -> None:
+def connections(form: str | None, output: str | None, columns: str | None, wanted: ConnectionFilter, **options: Any) -> None:
     """Write one record per connection, with its verdict: encrypted, mixed, cleartext, failed, unused or unknown."""
-    form = format_of(form, output)
+    form = format_of(form, output, columns)
+    chosen = columns_of(columns, CONNECTION_FIELDS, form)
     source = Input(options)
     filtered = wanted != ConnectionFilter()
     appliances, counts = appliances_of(source)
@@ -34,5 +36,5 @@ def connections(form: str | None, output: str | None, wanted: ConnectionFilter, 
                 file.write(block)
                 written += block.count(b"\n")
         else:
-            written = write((record for record in connections_of(appliances, source) if wanted.passes(record)), form, file, CONNECTION_FIELDS)
+            written = write((record for record in connections_of(appliances, source) if wanted.passes(record)), form, file, CONNECTION_FIELDS, chosen)
     source.end(counts, source.none(written, filtered=filtered))

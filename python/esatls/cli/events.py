@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from esatls import parallel
-from esatls.cli.formats import format_of, writing
+from esatls.cli.formats import columns_of, format_of, with_columns, writing
 from esatls.cli.inputs import WHY, Input, reading
 from esatls.extraction.event_stream import Events
 from esatls.extraction.fields import FIELDS
@@ -19,13 +19,15 @@ from esatls.output.json_lines import lines
 
 @click.command()
 @reading
+@with_columns
 @writing(FORMATS)
 @click.option(
     "--kind", "-k", "kinds", multiple=True, type=click.Choice(("all", *EVENT_KINDS)), help="Kind of event to show (repeatable). Default: all kinds about TLS."
 )
-def events(form: str | None, output: str | None, kinds: tuple[str, ...], **options: Any) -> None:
+def events(form: str | None, output: str | None, columns: str | None, kinds: tuple[str, ...], **options: Any) -> None:
     """Write one record per log line about TLS, or per line about mail (--kind all)."""
-    form = format_of(form, output)
+    form = format_of(form, output, columns)
+    chosen = columns_of(columns, FIELDS, form)
     source = Input(options)
     wanted = frozenset(EVENT_KINDS) if "all" in kinds else frozenset(kinds) if kinds else None
     make = lambda: Events(wanted, source.since, source.until)  # noqa: E731
@@ -35,7 +37,7 @@ def events(form: str | None, output: str | None, kinds: tuple[str, ...], **optio
             counts = parallel.write_events(source.found, make, lines, file.write, source.options, source.warn, progress)
         else:
             counts = Counts()
-            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS)
+            write(parallel.iterate_events(source.found, make, source.options, source.warn, progress, counts), form, file, FIELDS, chosen)
     told = None
     always = source.since is None and source.until is None
     if wanted != frozenset(EVENT_KINDS) or not always:

@@ -1,4 +1,4 @@
-"""The options for the output file and format."""
+"""The options for the output file, its format and its columns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import click
 from esatls.cli.completion import files
 from esatls.errors import UsageError
 from esatls.output import BY_ENDING, ending
+from esatls.verdicts.flat import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from esatls.extraction.fields import Field
+
 _OF_RECORDS = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
+
+with_columns = click.option("--columns", metavar="NAMES", help="Only these fields, in this order, for table and CSV, such as mid,subject,delivered.")
 
 
 def writing(formats: tuple[str, ...], default: str = _OF_RECORDS) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -27,12 +32,25 @@ def writing(formats: tuple[str, ...], default: str = _OF_RECORDS) -> Callable[[C
     return decorate
 
 
-def format_of(chosen: str | None, output: str | None) -> str:
-    """Return the format of records: the chosen one, else the one that the file name or the terminal implies."""
+def columns_of(names: str | None, fields: tuple[Field, ...], form: str) -> list[str]:
+    """Return the columns for table and CSV: the chosen ones, else none. Raises `UsageError` for one that these fields do not have."""
+    if names is None:
+        return []
+    if form not in ("table", "csv"):
+        raise UsageError(f"--columns: {form} always has all fields; use --format table or csv")
+    chosen, known = [name.strip() for name in names.split(",")], columns(fields)
+    for name in chosen:
+        if name not in known:
+            raise UsageError(f"--columns: no such field: {name!r}; possible are {', '.join(known)}")
+    return chosen
+
+
+def format_of(chosen: str | None, output: str | None, names: str | None = None) -> str:
+    """Return the format of records: the chosen one, else the one that the file name, the terminal or chosen columns (`names`) imply."""
     shown = output in (None, "-") and sys.stdout.isatty()
     if chosen == "parquet" and shown:
         raise UsageError("Parquet cannot be written to a terminal: use --output FILE")
-    return by_name(chosen, output, {"": "table" if shown else "json", **BY_ENDING})
+    return by_name(chosen, output, {"": "table" if shown else "json" if names is None else "csv", **BY_ENDING})
 
 
 def by_name(chosen: str | None, output: str | None, by_ending: Mapping[str, str]) -> str:

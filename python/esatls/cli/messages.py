@@ -8,7 +8,7 @@ import click
 
 from esatls import parallel
 from esatls.cli.filters import MessageFilter, message_filters
-from esatls.cli.formats import format_of, writing
+from esatls.cli.formats import columns_of, format_of, with_columns, writing
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import appliances_of, messages_of
 from esatls.extraction.fields import MESSAGE_FIELDS
@@ -20,11 +20,13 @@ _NONE = "no messages in the log, only connections: a message has lines with its 
 
 @click.command()
 @reading
+@with_columns
 @writing(FORMATS)
 @message_filters
-def messages(form: str | None, output: str | None, wanted: MessageFilter, **options: Any) -> None:
+def messages(form: str | None, output: str | None, columns: str | None, wanted: MessageFilter, **options: Any) -> None:
     """Write one record per message: was it received over TLS, was it delivered over TLS, and if not, why not."""
-    form = format_of(form, output)
+    form = format_of(form, output, columns)
+    chosen = columns_of(columns, MESSAGE_FIELDS, form)
     source = Input(options)
     filtered = wanted != MessageFilter()
     if form == "json" and not filtered and source.since is None and source.until is None:
@@ -45,5 +47,5 @@ def messages(form: str | None, output: str | None, wanted: MessageFilter, **opti
     if filtered:
         records = filter(wanted.passes, records)
     with source.output(output) as file:
-        written = write(records, form, file, MESSAGE_FIELDS)
+        written = write(records, form, file, MESSAGE_FIELDS, chosen)
     source.end(counts, None if written else source.none(written, filtered=filtered) or _NONE)

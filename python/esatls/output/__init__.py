@@ -12,7 +12,7 @@ from esatls.output.file import Output, ending
 from esatls.output.text import clipped, harmless, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from esatls.extraction.fields import Field
 
@@ -23,8 +23,8 @@ BY_ENDING = {**dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"), ".csv": "c
 """Formats by file name extension."""
 
 
-def write(records: Iterable[Mapping[str, object]], form: str, file: IO[bytes], fields: tuple[Field, ...]) -> int:
-    """Write records and return how many there were; `fields` gives the columns and their order."""
+def write(records: Iterable[Mapping[str, object]], form: str, file: IO[bytes], fields: tuple[Field, ...], chosen: Sequence[str] = ()) -> int:
+    """Write records and return how many there were; `fields` gives the columns and their order, or `chosen`, for CSV and a table."""
     if form == "json":
         from esatls.output import json_lines
 
@@ -38,7 +38,7 @@ def write(records: Iterable[Mapping[str, object]], form: str, file: IO[bytes], f
     if form == "csv":
         from esatls.output import csv_rows
 
-        return csv_rows.write(records, file, columns(fields))
+        return csv_rows.write(records, file, chosen or columns(fields))
     from esatls.output import table
 
-    return table.write(records, file, columns(fields))
+    return table.write(records, file, columns(fields), chosen)

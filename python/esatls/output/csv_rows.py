@@ -11,10 +11,10 @@ from esatls.output.text import harmless
 from esatls.verdicts.flat import cell, flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
-def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
+def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: Sequence[str]) -> int:
     """Write records as CSV with these columns, and return how many there were."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\r\n" if os.name == "nt" else "\n")

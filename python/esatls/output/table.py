@@ -1,4 +1,4 @@
-"""Records -> a table for people; of messages and connections, it has only the most important columns."""
+"""Records -> a table for people; of messages and connections, it has only the most important columns, unless others are chosen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import textwrap
 from typing import IO, TYPE_CHECKING, Any, Callable
 
 from esatls.output.text import printable
-from esatls.verdicts.flat import cell
+from esatls.verdicts.flat import cell, flat
 from esatls.verdicts.words import STYLES
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ _WHOLE = ("time", "opened", "mid", "icid", "dcid", "id")
 """Columns that are not wrapped on a narrow terminal."""
 
 
-def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str]) -> int:
-    """Write records as a table, and return how many there were."""
+def write(records: Iterable[Mapping[str, object]], file: IO[bytes], names: list[str], chosen: Sequence[str] = ()) -> int:
+    """Write records as a table with the chosen columns, else the most important ones that have a value; return how many there were."""
     from esatls.output.console import Console
 
     found = list(records)
-    rows = [_SUMMARIES[kind](record) for record in found for kind in (_kind(record),)]
+    rows = [flat(record) if chosen else _SUMMARIES[_kind(record)](record) for record in found]
     seen = {name for row in rows for name, value in row.items() if value}
     order = names if rows and _kind(found[0]) == "event" else list(rows[0]) if rows else []
-    used = [name for name in order if name in seen]
+    used = chosen or [name for name in order if name in seen]
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
     show(Console(text), used, [[_shown(row.get(name)) for name in used] for row in rows], _style, _WHOLE)
     text.detach()
