@@ -97,7 +97,7 @@ def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns that matter most to people in a message."""
     deliveries = record["deliveries"]
     done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
-    why = [record.get("received_reason"), *(attempt.get("reason") for attempt in deliveries)]
+    why = [_why(record["received"], record.get("received_reason")), *(_why(attempt["verdict"], attempt.get("reason")) for attempt in deliveries)]
     return {
         "time": record.get("first_seen"),
         "esa_host": record.get("esa_host"),
@@ -123,7 +123,7 @@ def _connection_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "messages": record["messages"],
         "verdict": _over(record["tls_verdict"], [record.get("tls_version")]),
         "cipher": record.get("tls_cipher"),
-        "why": record.get("tls_reason"),
+        "why": _why(record["tls_verdict"], record.get("tls_reason")),
     }
 
 
@@ -132,6 +132,11 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
     "connection": _connection_row,
     "event": lambda record: record,
 }
+
+
+def _why(verdict: str, reason: str | None) -> str | None:
+    """Return the reason in the log; clear text without one is that neither side started TLS."""
+    return reason or ("TLS not started" if verdict == "cleartext" else None)
 
 
 def _over(verdict: str, versions: list[str | None]) -> str:
