@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from esatls.verdicts.record_types import MessageRecord
 
 FORMATS = ("text", "json")
+_CONNECTION = re.compile(r"([ID])CID +(\d{1,18})", re.ASCII | re.IGNORECASE)
 BY_ENDING = {"": "text", ".txt": "text", ".json": "json", ".jsonl": "json"}
 
 
@@ -68,7 +69,9 @@ def trace(what: str, limit: int, form: str | None, output: str | None, **options
         tell(f"{len(matches) - limit:,} more messages match; --limit shows more, --since and --until narrow it down")
     if not matches:
         where = "log" if source.since is None and source.until is None else "log and time range"
-        tell(f"no message with this MID, Message-ID, address or connection in the {where}")
+        connection = re.fullmatch(_CONNECTION, what.strip())
+        hint = f"; esatls connections --{connection[1].lower()}cid {connection[2]} shows a connection without messages" if connection else ""
+        tell(f"no message with this MID, Message-ID, address or connection in the {where}{hint}")
     source.end(counts)
     if not matches:
         sys.exit(1)
@@ -81,7 +84,7 @@ def _wanted(what: str) -> tuple[int | None, Callable[[MessageRecord], bool]]:
         if len(what) > LONGEST_NUMBER:
             raise UsageError(f"{what}: not a MID")
         return int(what), lambda _: True
-    connection = re.fullmatch(r"([ID])CID +(\d{1,18})", what, re.ASCII | re.IGNORECASE)
+    connection = re.fullmatch(_CONNECTION, what)
     if connection is not None:
         number = (int(connection[2]),)
         return None, (MessageFilter(icids=number) if connection[1] in "Ii" else MessageFilter(dcids=number)).passes
