@@ -298,6 +298,14 @@ def test_filters_of_messages(filters: tuple[object, ...], expected: list[int]) -
     assert [record["mid"] for record in records(run("follow", "-q", *filters, "-", stdin=SAMPLE.read_bytes())[0])] == expected
 
 
+def test_subjects_in_encoded_words() -> None:
+    """A subject is found as it is logged and as people read it; encoded words that cannot be decoded hide nothing."""
+    subjects = ("=?utf-8?B?UmVjaG51bmcgTcOkcno=?=", "=?iso-8859-1?Q?Rechnung_M=E4rz?= 2", "=?utf-8?B?A?= Rechnung", "=?none?Q?Rechnung?= x", "=?" * 30_000)
+    log = "".join(f"Tue Mar  3 09:14:06 2026 Info: MID {number} Subject '{subject}'\n" for number, subject in enumerate(subjects, 1)).encode()
+    for subject, found in (("rechnung m\xe4rz", [1, 2]), ("RECHNUNG", [1, 2, 3, 4]), ("utf-8?b?", [1, 3]), ("?x", [])):
+        assert [one["mid"] for one in records(run("messages", "--subject", subject, stdin=log)[0])] == found
+
+
 def test_weak_connections_of_one_appliance() -> None:
     """--weak finds deprecated protocols and weak ciphers, in messages only if mail passed over them; --appliance ignores case."""
     lines = []

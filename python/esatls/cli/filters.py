@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Texts = tuple[str, ...]
 """The values of a repeatable option. A record passes if any of them matches, or if there are none."""
 Numbers = tuple[int, ...]
+_LONGEST_DECODED = 1000
+"""Characters of a subject in which encoded words are decoded."""
 
 
 class MessageFilter(NamedTuple):
@@ -38,7 +41,7 @@ class MessageFilter(NamedTuple):
     message_id: Texts = ()
     """Message-ID, with or without its angle brackets."""
     subject: Texts = ()
-    """Part of the subject, ignoring case."""
+    """Part of the subject, as logged or decoded, ignoring case."""
     mids: Numbers = ()
     icids: Numbers = ()
     dcids: Numbers = ()
@@ -69,7 +72,7 @@ class MessageFilter(NamedTuple):
             and (not self.sender_domain or _any_within(map(domain_of, sender), self.sender_domain))
             and (not self.recipient_domain or _any_within(map(domain_of, recipients), self.recipient_domain))
             and (not self.message_id or ("message_id" in record and _bare(record["message_id"]) in map(_bare, self.message_id)))
-            and (not self.subject or _any_in(self.subject, record.get("subject", "")))
+            and (not self.subject or any(_any_in(self.subject, text) for text in _readings(record.get("subject", ""))))
             and (not self.icids or record.get("icid") in self.icids)
             and (not self.dcids or any(one.get("dcid") in self.dcids for one in record["deliveries"]))
             and (not self.peer or any(address(one.get("peer_ip") or "") in self.peer for one in tried))
@@ -140,6 +143,18 @@ def _any_in(wanted: Texts, value: str) -> bool:
     return any(text.lower() in value for text in wanted)
 
 
+def _readings(subject: str) -> Iterable[str]:
+    """Yield a subject as it is logged, and with its encoded words (RFC 2047) decoded."""
+    yield subject
+    if "=?" in subject:
+        from email.errors import HeaderParseError
+        from email.header import decode_header, make_header
+
+        # a stranger's text: what is longer takes the decoder long
+        with contextlib.suppress(HeaderParseError, LookupError, ValueError):
+            yield str(make_header(decode_header(subject[:_LONGEST_DECODED])))
+
+
 def _any_version(wanted: Texts, sides: Iterable[Mapping[str, Any]]) -> bool:
     return not {_bare_version(text) for text in wanted}.isdisjoint(_bare_version(one["tls_version"]) for one in sides if one.get("tls_version"))
 
@@ -208,7 +223,7 @@ _OF_MESSAGES = (
     _option("--recipient-domain", metavar="DOMAIN", callback=domains_of, meaning="Only messages with a recipient in this domain or a subdomain"),
     _option("--address", callback=_bare_addresses, meaning="Only messages with this sender or recipient"),
     _option("--message-id", metavar="ID", meaning="Only messages with this Message-ID"),
-    _option("--subject", metavar="TEXT", meaning="Only messages with this text in the subject, as logged; case is ignored"),
+    _option("--subject", metavar="TEXT", meaning="Only messages with this text in the subject, as logged or decoded; case is ignored"),
     _option("--mid", "mids", type=int, meaning="Only messages with this MID"),
     _option("--icid", "icids", type=int, meaning="Only messages received over the connection with this ICID"),
     _option("--dcid", "dcids", type=int, meaning="Only messages for which the connection with this DCID was tried"),

@@ -98,6 +98,8 @@ def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
     deliveries = record["deliveries"]
     done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
     why = [_why(record["received"], record.get("received_reason")), *(_why(attempt["verdict"], attempt.get("reason")) for attempt in deliveries)]
+    if record["delivered"] == "none":
+        why += [": ".join(filter(None, (attempt["outcome"], attempt.get("response")))) for attempt in deliveries]
     return {
         "time": record.get("first_seen"),
         "esa_host": record.get("esa_host"),
