@@ -55,7 +55,6 @@ _OUTCOMES = {"encrypted": "success", "failed": "failure", "cleartext": "success"
 DELIVERED = {"done": "success", "bounced": "failure", "delayed": "unknown"}
 """``event.outcome`` by ``delivery_outcome``."""
 
-_LONGEST_INTEGER = 2**63 - 1
 TLS_VERSION = r"(TLS|SSL)v(\d(?:\.\d)?)(?![\d.])"
 """How a protocol is logged: its name, and its version."""
 
@@ -76,6 +75,14 @@ def tls_version(logged: str) -> tuple[str, str] | None:
     """
     found = _TLS_VERSION.match(logged)
     return (found[2], found[1].lower()) if found else None
+
+
+def _document(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with some dotted fields."""
+    document: dict[str, Any] = {}
+    for path, value in constants.items():
+        put(document, path, value)
+    return document
 
 
 def put(document: dict[str, Any], path: str, value: Any) -> None:
@@ -101,9 +108,7 @@ def event_constants(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def event_document(event: EventRecord) -> dict[str, Any]:
     """Return the document of one event (fields of the field table), without its line, which stays in ``message``."""
-    document: dict[str, Any] = {}
-    for path, value in event_constants(event).items():
-        put(document, path, value)
+    document = _document(event_constants(event))
     for group, names in RELATED.items():
         _relate(document, group, (event.get(name) for name in names))
     _type_of_network(document, event.get("peer_ip"))
@@ -132,9 +137,6 @@ def _converted(name: str, value: Any, direction: str | None) -> Iterable[tuple[s
         yield "tls.established", value == "success"
     elif name in LISTS:
         yield path, _list(value)
-    elif isinstance(value, int) and value > _LONGEST_INTEGER:
-        # too long for the integers of any server: it is kept, but not indexed
-        yield path, str(value)
     else:
         yield path, value
 
@@ -226,18 +228,9 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
 
     Besides the record's fields it has ``esatls.partner``, the best name that the log gives the other side, and ``esatls.share.*``.
     """
-    document: dict[str, Any] = {}
     direction = record["esa_direction"]
-    constants: dict[str, Any] = {
-        **CONSTANTS,
-        **APPLIANCE,
-        **SMTP,
-        "event.dataset": "esatls.connections",
-        "event.category": ["network"],
-        "event.type": ["connection"],
-    }
-    for path, value in constants.items():
-        put(document, path, value)
+    own = {"event.dataset": "esatls.connections", "event.category": ["network"], "event.type": ["connection"]}
+    document = _document({**CONSTANTS, **APPLIANCE, **SMTP, **own})
     _relate(document, "ip", (record.get("peer_ip"), record.get("interface_ip")))
     _relate(document, "hosts", (record.get("peer_host"), record.get("tls_domain"), record.get("domain")))
     _type_of_network(document, record.get("peer_ip"))
@@ -251,8 +244,7 @@ def connection_document(record: ConnectionRecord) -> dict[str, Any]:
     if verdict in counted(CONNECTION_VERDICTS):
         put(document, "tls.established", verdict in OVER_TLS)
     put(document, "event.outcome", _OUTCOMES.get(verdict, "unknown"))
-    partner = partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip"))
-    put(document, "esatls.partner", partner)
+    put(document, "esatls.partner", partner_name(record.get("domain"), record.get("peer_host"), record.get("peer_ip")))
     _shares(document, "esatls.share", verdict, counted(CONNECTION_VERDICTS))
     _moment(document, record.get("opened") or record.get("closed"))
     return document
@@ -265,10 +257,8 @@ def message_document(record: MessageRecord) -> dict[str, Any]:
     recipients' domains of an outgoing one; both if the flow is not known; ``esatls.delivered.cleartext_partner`` and ``esatls.delivered.unknown_partner``:
     those to which it went in clear text, at least in part, or in an unknown way), shares, and ``esatls.path``: the way of the message, hop by hop, in words.
     """
-    document: dict[str, Any] = {}
-    constants: dict[str, Any] = {**CONSTANTS, **APPLIANCE, "event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
-    for path, value in constants.items():
-        put(document, path, value)
+    own = {"event.dataset": "esatls.messages", "event.category": ["email"], "event.type": ["info"]}
+    document = _document({**CONSTANTS, **APPLIANCE, **own})
     deliveries = record.get("deliveries", [])
     _relate(document, "ip", (record.get("received_peer_ip"), *(one.get("peer_ip") for one in deliveries)))
     _relate(document, "hosts", (record.get("received_peer_host"), *(one.get(name) for one in deliveries for name in ("peer_host", "domain"))))
