@@ -199,6 +199,19 @@ def test_scenario(tmp_path: Path, name: str) -> None:
         assert errors.startswith(f"{len(lines)} lines: ")
 
 
+def test_pipe_that_pauses(tmp_path: Path) -> None:
+    """With --once too, a pipe is read until it is closed, though its writer may pause before the first line and between two."""
+    process = start("--once", "--quiet", "-", state=tmp_path, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    for part in (RECEIVED, DELIVERED):
+        time.sleep(1)
+        process.stdin.write(encoded(stamped(*part)))
+        process.stdin.flush()
+    out, errors = process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    assert [json.loads(line)["delivered"] for line in out.splitlines()] == ["encrypted"]
+
+
 def test_junk(tmp_path: Path) -> None:
     """Binary junk is counted and tells nothing."""
     log = tmp_path / "mail.log"

@@ -105,6 +105,8 @@ class Follower:
                 signal.signal(getattr(signal, name), self._stop)
         # from now on, the next run finds its output even if this one is killed
         self.save()
+        # a writer may pause: a pipe ends when it is closed
+        once = self.options.once and isinstance(self.input, Tail)
         empty = 0
         while not self.stopped:
             if self.step():
@@ -113,10 +115,10 @@ class Follower:
                     self.save()
                 continue
             empty += 1
-            if self.input.over or (self.options.once and empty > 1):
+            if self.input.over or (once and empty > 1):
                 self.finish()
                 break
-            if not self.options.once:
+            if not once:
                 self._wait()
         self._write()
         self.save()
