@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from esatls.lines.clock import MONTHS, parse_rfc3339
-from esatls.report.html import Column, Markup, kind_of, number, table, tag, together
+from esatls.report.html import Column, Markup, number, of_verdicts, table, tag, together
 from esatls.report.notes import WHAT, word
 from esatls.verdicts.words import COUNTED, WORDS
 
@@ -138,7 +138,7 @@ def over_time(series: Series, what: What, title: str, axis: Axis | None) -> Mark
     label = f"{title} by {axis.each()}"
     numbers = table(
         label,
-        [Column("From (UTC)"), *(Column(verdict.capitalize(), kind_of(verdict), verdict) for verdict in shown)],
+        [Column("From (UTC)"), *of_verdicts(shown)],
         [[axis.stamp(slot), *(number(counts[verdict]) for verdict in shown)] for slot, counts in bars.items()],
     )
     if axis.slots > 1:

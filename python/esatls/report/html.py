@@ -124,6 +124,6 @@ def more(rows: Sequence[object], shown: int, what: str) -> str | None:
     return f"{left:,} more {word(left, what)} in the report as JSON." if left > 0 else None
 
 
-def kind_of(verdict: str) -> str:
-    """Return the kind of a column that counts a verdict."""
-    return "number" if verdict in COUNTED else "aside"
+def of_verdicts(verdicts: Iterable[str], kind: str | None = None) -> list[Column]:
+    """Return the columns that count some verdicts: numbers, or those that no percentage counts, unless their kind is given."""
+    return [Column(verdict.capitalize(), kind or ("number" if verdict in COUNTED else "aside"), verdict) for verdict in verdicts]

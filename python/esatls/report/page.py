@@ -16,7 +16,7 @@ from esatls.report.build import MESSAGE_VERDICTS, RECIPIENT_VERDICTS
 from esatls.report.charts import bar, over_time, stacked_bar, time_axis
 from esatls.report.evidence import TITLE
 from esatls.report.findings import findings
-from esatls.report.html import Column, Markup, key, more, number, share, table, tag, together
+from esatls.report.html import Column, Markup, key, more, number, of_verdicts, share, table, tag, together
 from esatls.report.lists import all_partners, issues
 from esatls.report.notes import DIRECTION_WORDS, DIRECTIONS, FLOW_WORDS, FLOWS, GLANCE, WHAT, not_counted, second, word
 from esatls.report.reasons import split_reason
@@ -49,6 +49,10 @@ def _section(name: str, *children: str | None) -> Markup:
     return tag("section", tag("h2", SECTIONS[name]), *children, id=name)
 
 
+def _notes(report: Report, *names: str) -> list[Markup]:
+    return [tag("p", report["notes"][name], class_="note") for name in names]
+
+
 def _with_share(count: int, value: float | None) -> Markup:
     return together([number(count), tag("br"), tag("small", share(value))])
 
@@ -68,12 +72,10 @@ def _tile(title: str, tally: Tally, what: str) -> Markup:
 
 
 def _glance(report: Report) -> Markup:
-    notes = report["notes"]
     return _section(
         "glance",
         tag("div", *(_tile(title, report[direction]["all"][what], what) for title, direction, what in GLANCE), class_="tiles"),
-        tag("p", notes["both"], class_="note"),
-        tag("p", notes["contradictions"], class_="note") if "contradictions" in notes else None,
+        *_notes(report, "both", *(["contradictions"] if "contradictions" in report["notes"] else [])),
         _findings(report),
     )
 
@@ -90,11 +92,10 @@ def _findings(report: Report) -> Markup | None:
 
 def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: Sequence[str], *, attempts: bool) -> Markup:
     shown, aside = counted(verdicts), uncounted(verdicts)
-    columns = [Column("Mail flow"), Column("Shares", "bar"), *(Column(verdict.capitalize(), "number", verdict) for verdict in shown)]
+    columns = [Column("Mail flow"), Column("Shares", "bar"), *of_verdicts(shown)]
     if attempts:
         columns += [Column(label, "number") for label in ("TLS attempted", "Over TLS of attempts", "Fallback", "Required, no TLS")]
-    columns += [Column(verdict.capitalize(), "aside", verdict) for verdict in aside]
-    columns.append(Column("Total", "number"))
+    columns += [*of_verdicts(aside), Column("Total", "number")]
     rows = []
     for flow in ("all", *FLOWS):
         tally = flows[flow][what]
@@ -112,13 +113,11 @@ def _verdict_table(caption: str, flows: Mapping[str, Any], what: str, verdicts: 
 
 
 def _verdicts(report: Report) -> Markup:
-    notes = report["notes"]
-    meanings = [tag("div", tag("dt", key(verdict), verdict.capitalize()), tag("dd", notes[verdict])) for verdict in WORDS]
+    meanings = [tag("div", tag("dt", key(verdict), verdict.capitalize()), tag("dd", report["notes"][verdict])) for verdict in WORDS]
     about = {"connections": ("connections", "attempted", "required", "mail_flow"), "messages": ("messages",), "recipients": ("recipients",)}
     tables: list[str] = []
     for what, names in about.items():
-        tables.append(tag("h3", what.capitalize()))
-        tables.extend(tag("p", notes[name], class_="note") for name in names)
+        tables += [tag("h3", what.capitalize()), *_notes(report, *names)]
         for direction in DIRECTIONS:
             title, verb = DIRECTION_WORDS[direction]
             verdicts = {"connections": CONNECTION_VERDICTS, "messages": MESSAGE_VERDICTS[direction], "recipients": RECIPIENT_VERDICTS[direction]}[what]
@@ -127,7 +126,7 @@ def _verdicts(report: Report) -> Markup:
     return _section(
         "verdicts",
         tag("dl", *meanings, class_="meanings"),
-        tag("p", notes["percent"], class_="note"),
+        *_notes(report, "percent"),
         *tables,
         _both_sides(report["both_sides"]),
     )
@@ -141,7 +140,7 @@ def _both_sides(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     down = [verdict for verdict in WORDS if any(received == verdict for received, _ in counts)]
     return table(
         "Messages by both sides: received (rows) and delivered (columns)",
-        [Column("Received"), *(Column(verdict.capitalize(), "number", verdict) for verdict in across)],
+        [Column("Received"), *of_verdicts(across, "number")],
         [[together([key(received), received.capitalize()]), *(number(counts.get((received, delivered), 0)) for delivered in across)] for received in down],
     )
 
@@ -162,7 +161,7 @@ def _times(report: Report) -> Markup:
     legend = [tag("li", key(verdict), verdict.capitalize()) for verdict in WORDS if verdict in seen]
     return _section(
         "time",
-        tag("p", report["notes"]["over_time"], class_="note"),
+        *_notes(report, "over_time"),
         tag("ul", *legend, class_="legend"),
         tag("div", *charts, class_="pair"),
     )
@@ -202,7 +201,6 @@ def _shares(flows: Mapping[str, Any], name: str, caption: str) -> Markup:
 
 
 def _protocols(report: Report) -> Markup:
-    notes = report["notes"]
     tables = [
         _shares(report[direction], name, f"{DIRECTION_WORDS[direction][0]}: encrypted connections and messages by {what}")
         for name, what in (("version", "protocol"), ("cipher", "cipher"))
@@ -210,7 +208,7 @@ def _protocols(report: Report) -> Markup:
     ]
     return _section(
         "protocols",
-        *(tag("p", notes[name], class_="note") for name in ("deprecated", "weak", "no_forward_secrecy")),
+        *_notes(report, "deprecated", "weak", "no_forward_secrecy"),
         *tables,
         *issues(report, "deprecated"),
         *issues(report, "weak"),
@@ -222,13 +220,10 @@ def _reason(reason: str) -> Markup:
     return tag("span", tag("span", before, class_="dim") if before else None, words, tag("span", after, class_="dim") if after else None)
 
 
-_FAILURE_COUNTS = (Column("Failed", "number", "failed"), Column("Cleartext", "number", "cleartext"))
-
-
 def _failure_reasons(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
     return table(
         f"{title}: why TLS did not come up",
-        [Column("Reason"), *_FAILURE_COUNTS, Column("Partners", "number")],
+        [Column("Reason"), *of_verdicts(("failed", "cleartext")), Column("Partners", "number")],
         [
             [
                 together([_reason(row["reason"]), " ", _marks(("certificate", "mild")) if row["certificate"] else ""]),
@@ -244,14 +239,13 @@ def _other_reasons(rows: Sequence[Mapping[str, Any]], title: str) -> Markup:
     names = uncounted(CONNECTION_VERDICTS)
     return table(
         f"{title}: errors that do not count as TLS failures",
-        [Column("Reason"), *(Column(verdict.capitalize(), "aside", verdict) for verdict in names)],
+        [Column("Reason"), *of_verdicts(names)],
         [[_reason(row["reason"]), *(number(row[verdict]) for verdict in names)] for row in rows[:MOST_REASONS]],
         more(rows, MOST_REASONS, "reasons"),
     )
 
 
 def _failures(report: Report) -> Markup:
-    notes = report["notes"]
     tables: list[Markup] = []
     for direction in DIRECTIONS:
         part, title = report[direction]["all"], DIRECTION_WORDS[direction][0]
@@ -262,20 +256,16 @@ def _failures(report: Report) -> Markup:
     tables += issues(report, "failed")
     others = [(report[direction]["all"]["other_reasons"], DIRECTION_WORDS[direction][0]) for direction in DIRECTIONS]
     if any(rows for rows, _ in others):
-        tables.append(tag("p", notes["other_reasons"], class_="note"))
+        tables += _notes(report, "other_reasons")
         tables += [_other_reasons(rows, title) for rows, title in others if rows]
-    return _section(
-        "failures",
-        *(tag("p", notes[name], class_="note") for name in ("failures", "reasons", "certificate")),
-        *tables,
-    )
+    return _section("failures", *_notes(report, "failures", "reasons", "certificate"), *tables)
 
 
 def _cleartext(report: Report) -> Markup:
     found = issues(report, "cleartext")
     if not any("cleartext" in row and not row["own"] for row in report["organisations"]):
         found.insert(0, tag("p", "No mail with partners in clear text in this log.", class_="more"))
-    return _section("cleartext", tag("p", report["notes"]["organisations"], class_="note"), *found)
+    return _section("cleartext", *_notes(report, "organisations"), *found)
 
 
 def _partners(report: Report) -> Markup:
@@ -330,7 +320,7 @@ def _evidence(report: Report) -> Markup | None:
     columns += [Column(name.capitalize(), "number") for name in numbers[1:]]
     return _section(
         "evidence",
-        tag("p", report["notes"]["evidence"], class_="note"),
+        *_notes(report, "evidence"),
         tag("dl", *(tag("div", tag("dt", label), tag("dd", value)) for label, value in pairs), class_="meanings"),
         *([tag("h3", "Problems"), tag("ul", *(tag("li", problem) for problem in told["problems"]))] if told["problems"] else []),
         table("Files", columns, rows),
