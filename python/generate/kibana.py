@@ -106,64 +106,27 @@ NOTE = (
 
 def searches() -> tuple[Search, ...]:
     """Return the saved searches: the documents behind the numbers."""
-    of_messages = (
-        "observer.hostname",
-        "email.local_id",
-        "email.direction",
-        "email.from.address",
-        "email.to.address",
-        "esatls.received.verdict",
-        "esatls.delivered.verdict",
-    )
+    mail = ("email.local_id", "email.direction", "email.from.address", "email.to.address")
+    of_messages = ("observer.hostname", *mail, "esatls.received.verdict", "esatls.delivered.verdict")
+    ids = ("observer.hostname", "network.direction", "esatls.icid", "esatls.dcid")
+    of_connections = (*ids, "esatls.partner", "esatls.verdict", "tls.version", "tls.cipher", "event.reason", "esatls.messages")
+    of_events = ("observer.hostname", "event.action", "email.local_id", "esatls.icid", "esatls.dcid", "message")
+    of_runs = ("event.outcome", *(f"esatls.run.{name}" for name in ("events", "connections", "messages", "refused")), "error.message")
+    whole = "One row per message, with both verdicts and its whole path."
+    clear = "Messages received or delivered without TLS, newest first."
     return (
-        Search(
-            "esatls-search-messages",
-            "ESA TLS: messages",
-            "One row per message, with both verdicts and its whole path.",
-            MESSAGES,
-            (*of_messages, "esatls.path"),
-        ),
-        Search(
-            "esatls-search-cleartext-messages",
-            "ESA TLS: messages that went in clear text",
-            "Messages received or delivered without TLS, newest first.",
-            MESSAGES,
-            of_messages,
-            CLEAR_MESSAGES,
-        ),
-        Search(
-            "esatls-search-connections",
-            "ESA TLS: connections",
-            "One row per connection, with its verdict and the reason.",
-            CONNECTIONS,
-            (
-                "observer.hostname",
-                "network.direction",
-                "esatls.icid",
-                "esatls.dcid",
-                "esatls.partner",
-                "esatls.verdict",
-                "tls.version",
-                "tls.cipher",
-                "event.reason",
-                "esatls.messages",
-            ),
-        ),
+        Search("esatls-search-messages", "ESA TLS: messages", whole, MESSAGES, (*of_messages, "esatls.path")),
+        Search("esatls-search-cleartext-messages", "ESA TLS: messages that went in clear text", clear, MESSAGES, of_messages, CLEAR_MESSAGES),
+        Search("esatls-search-connections", "ESA TLS: connections", "One row per connection, with its verdict and the reason.", CONNECTIONS, of_connections),
         Search(
             "esatls-search-events",
             "ESA TLS: log lines",
             "The log lines that were understood, as they were logged.",
             EVENTS,
-            ("observer.hostname", "event.action", "email.local_id", "esatls.icid", "esatls.dcid", "message"),
+            of_events,
             "event.action : *",
         ),
-        Search(
-            "esatls-search-runs",
-            "ESA TLS: runs of the join",
-            "One row per run, with what it did or why it failed.",
-            RUNS,
-            ("event.outcome", "esatls.run.events", "esatls.run.connections", "esatls.run.messages", "esatls.run.refused", "error.message"),
-        ),
+        Search("esatls-search-runs", "ESA TLS: runs of the join", "One row per run, with what it did or why it failed.", RUNS, of_runs),
     )
 
 
