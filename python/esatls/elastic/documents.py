@@ -175,8 +175,6 @@ _CONNECTION_PATHS = {
 }
 """ECS fields for the fields that connections have and events do not; one that is not here has its name under ``esatls``."""
 _MESSAGE_PATHS = {
-    "esa_host": "observer.hostname",
-    "mid": "email.local_id",
     "received": "esatls.received.verdict",
     "received_tls_version": "esatls.received.tls.version",
     "received_tls_cipher": "esatls.received.tls.cipher",
@@ -186,16 +184,12 @@ _MESSAGE_PATHS = {
     "received_peer_ip": "source.ip",
     "received_peer_host": "source.domain",
     "received_from_mid": "esatls.received.from_mid",
-    "mail_flow": "email.direction",
-    "sender": "email.from.address",
     "recipients": "email.to.address",
     "delivered": "esatls.delivered.verdict",
     "first_seen": "event.start",
     "last_seen": "event.end",
-    "message_id": "email.message_id",
-    "subject": "email.subject",
 }
-"""The same for the fields of a message."""
+"""The same for the fields that messages have and events do not."""
 _DELIVERY_PATHS = {"tls_version": "tls.version", "tls_cipher": "tls.cipher", "peer_ip": "ip", "peer_host": "host"}
 """Fields of one delivery that have another name under ``esatls.deliveries``."""
 
@@ -215,7 +209,7 @@ def connection_path(name: str) -> str:
 
 def message_path(name: str) -> str:
     """Return the ECS field for a field of a message."""
-    return _MESSAGE_PATHS.get(name, f"esatls.{name}")
+    return ecs_field(name, None) if name in _TABLE else _MESSAGE_PATHS.get(name, f"esatls.{name}")
 
 
 def delivery_path(name: str) -> str:
@@ -267,20 +261,14 @@ def message_document(record: MessageRecord) -> dict[str, Any]:
     put(document, "event.outcome", "success" if "done" in outcomes else "failure" if "bounced" in outcomes else "unknown")
     fields: Mapping[str, Any] = record
     for name, value in fields.items():
-        path = message_path(name)
-        if name == "mid":
-            put(document, path, str(value))
-        elif name == "mail_flow":
-            put(document, path, FLOWS.get(value, value))
-        elif name == "deliveries":
-            put(document, path, [_delivery(delivery) for delivery in value])
-        elif name in LISTS:
-            put(document, path, _list(value))
+        if name == "deliveries":
+            found: Iterable[tuple[str, Any]] = [(message_path(name), [_delivery(delivery) for delivery in value])]
         elif name == "received_tls_version":
-            for at, part in _version("esatls.received.tls", value):
-                put(document, at, part)
+            found = _version("esatls.received.tls", value)
         else:
-            put(document, path, value)
+            found = _converted(name, value, None) if name in _TABLE else [(message_path(name), value)]
+        for path, converted in found:
+            put(document, path, converted)
     partners = partners_of(record)
     for path, (side, verdicts) in PARTNER_PATHS.items():
         names = sorted(name for its_side, verdict, name in partners if its_side == side and (not verdicts or verdict in verdicts))
