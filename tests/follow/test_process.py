@@ -199,6 +199,15 @@ def test_scenario(tmp_path: Path, name: str) -> None:
         assert errors.startswith(f"{len(lines)} lines: ")
 
 
+def test_filter(tmp_path: Path) -> None:
+    """Only the messages that pass the filter are written, and counted."""
+    log = tmp_path / "mail.log"
+    log.write_bytes(encoded(stamped(*RECEIVED, *DELIVERED, (4, "Start MID 15 ICID 5"))))
+    out, errors = run("--once", "--delivered", "encrypted", log, state=tmp_path)
+    assert [json.loads(line)["mid"] for line in out.splitlines()] == [14]
+    assert errors == "11 lines: 11 events, 0 ignored, 0 unreadable; 1 messages written, 0 unfinished, 0 late lines\n"
+
+
 def test_pipe_that_pauses(tmp_path: Path) -> None:
     """With --once too, a pipe is read until it is closed, though its writer may pause before the first line and between two."""
     process = start("--once", "--quiet", "-", state=tmp_path, stdin=subprocess.PIPE)
