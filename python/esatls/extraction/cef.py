@@ -196,18 +196,11 @@ def stamp(text: str) -> str | None:
         its log. ``None`` if the record states neither, or in contradictory ways.
 
     """
-    event = parse(text)
     record = _extension(text)
-    if event is None or record is None:
-        return None
-    ended: str | None = event.get("ended")
-    if ended and "rt=" not in text:
-        return ended
-    times = _stated(record, TIMES)
-    for value in (times.get("received", ""), times.get("ended", "")):
-        if _MILLISECONDS.match(value):
-            return from_epoch(value)
-    return ended
+    times = {} if record is None else _stated(record, TIMES)
+    received, ended = times.get("received", ""), times.get("ended", "")
+    milliseconds = next(filter(_MILLISECONDS.match, (received, ended)), None)
+    return from_epoch(milliseconds) if milliseconds else ended if _WHOLE_STAMP.match(ended) else None
 
 
 class _Record(NamedTuple):
