@@ -394,11 +394,10 @@ def came_over(message: Message) -> tuple[str | None, Time | None]:
         return None, None
     if begun is not None and begun[_ICID] not in (None, "0"):
         return begun[_ICID], begun[TIME]
-    known: MessageSender | MessageRecipient | Consolidated | None = message.mention
-    if (known is None or known.icid is None or known.icid == "0") and origin is None:
-        # the event of a message that was made from another one is written long after its content came in
-        known = next((record for record in message.records if record.icid is not None), None)
-    return (None, None) if known is None or known.icid == "0" else (known.icid, known.time)
+    # the event of a message that was made from another one is written long after its content came in
+    known = (message.mention, *(message.records if origin is None else ()))
+    found = next((one for one in known if one is not None and one.icid not in (None, "0")), None)
+    return (None, None) if found is None else (found.icid, found.time)
 
 
 def _received_by_records(verdict: str, message: Message, found: MessageRecord, *, is_stated: bool) -> str:

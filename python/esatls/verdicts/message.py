@@ -200,8 +200,8 @@ class Message:
         self.origin: Lineage | None = None if origin is None else Lineage(*origin)
         """The line that made it from another message."""
         self.mention: MessageSender | MessageRecipient | None = None
-        """An envelope line, for its ICID, if no line starts the message or the one that does names ICID 0."""
-        if (has_sender or has_recipient) and (start is None or icid == "0" or strayed):
+        """An envelope line, for its ICID: of a message that no line starts, or that is started on ICID 0 and has a line that names another."""
+        if (has_sender or has_recipient) and (start is None or strayed):
             mentions = [fact for fact in facts if fact[CODE] in MENTIONS]
             if start is None or start[_ICID] == "0":
                 self.mention = named(min(mentions, key=order))
