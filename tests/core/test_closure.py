@@ -26,7 +26,7 @@ from tests.core.support import portions, read_facts
 from tests.traffic import PROFILES, generate, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.traffic import Line
 
@@ -167,18 +167,23 @@ class Late:
         return read_facts([stamped(time, text) for time, text in sorted(self.lines, key=lambda line: line[0])])[0]
 
 
-def parts(facts: Facts, cuts: Sequence[float]) -> list[tuple[Facts, Window]]:
-    """Return the facts of each window, as the stamps have it."""
-    found = [Facts() for _ in range(len(cuts) + 1)]
+def dealt(facts: Facts, count: int, choose: Callable[[float], int]) -> list[Facts]:
+    """Return facts in parts, each in the one that is chosen for its time."""
+    found = [Facts() for _ in range(count)]
     for part in found:
         part.has_witnesses = facts.has_witnesses
     for host, stores in facts.hosts.items():
         for number, store in enumerate(stores):
             for key, known in store.items():
                 for fact in known:
-                    found[bisect.bisect_right(cuts, fact[1])].at(host)[number].setdefault(key, []).append(fact)
+                    found[choose(fact[1])].at(host)[number].setdefault(key, []).append(fact)
+    return found
+
+
+def parts(facts: Facts, cuts: Sequence[float]) -> list[tuple[Facts, Window]]:
+    """Return the facts of each window, as the stamps have it."""
     edges = [-EVER, *cuts, EVER]
-    return list(zip(found, map(Window, edges, edges[1:])))
+    return list(zip(dealt(facts, len(cuts) + 1, lambda time: bisect.bisect_right(cuts, time)), map(Window, edges, edges[1:])))
 
 
 def sorted_lines(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -335,16 +340,8 @@ def test_shares(log: Late, count: int, data: st.DataObject) -> None:
     facts = log.facts()
     in_order = data.draw(st.booleans())
     deal = data.draw(st.randoms(use_true_random=False))
-    shares = [Facts() for _ in range(count)]
     end = max((time for time, _ in log.lines), default=0) + 1
-    for share in shares:
-        share.has_witnesses = facts.has_witnesses
-    for host, stores in facts.hosts.items():
-        for number, store in enumerate(stores):
-            for key, known in store.items():
-                for fact in known:
-                    chosen = int((fact[1] - START) / end * count) if in_order else deal.randrange(count)
-                    shares[chosen].stores(host)[number].setdefault(key, []).append(fact)
+    shares = dealt(facts, count, lambda time: int((time - START) / end * count) if in_order else deal.randrange(count))
     assert_same(by_shares(shares), whole(facts))
 
 
