@@ -109,11 +109,7 @@ def test_hostile_input_is_kept_and_named(client: Client) -> None:
     assert "event" not in made[2]
     assert "event" not in made[3]
     assert made[4] == {**documents[4], **FAILED, "error": {"message": ["esatls-line: the document has no field message"]}}
-    assert made[5] == {
-        **corpus.expected(event),
-        "labels": {"conflict_source": "/var/log/mail.log"},
-        "tags": ["mine", "_esatls_mapping_conflict"],
-    }
+    assert made[5] == {**corpus.expected(event), "labels": {"conflict_source": "/var/log/mail.log"}, "tags": ["mine", "_esatls_mapping_conflict"]}
     assert made[6]["tags"] == ["_esatls_date_failure"]
     assert made[6]["@timestamp"] == corpus.SHIPPED
     assert made[7] == documents[7]

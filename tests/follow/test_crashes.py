@@ -25,8 +25,7 @@ def _all(_: MessageRecord) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("seed", "name", "rotations"),
-    [(1, "mail.log", WAYS), (2, "mail.log", ("rename_by_date",)), (3, "mail.current", ("rename_as_appliance",))],
+    ("seed", "name", "rotations"), [(1, "mail.log", WAYS), (2, "mail.log", ("rename_by_date",)), (3, "mail.current", ("rename_as_appliance",))]
 )
 def test_crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, name: str, rotations: tuple[str, ...]) -> None:
     """Whatever was written behind the last checkpoint is read and told again, to the byte, wrapped lines and counts too."""

@@ -17,7 +17,7 @@ from esatls.follow.run import Follower, FollowOptions
 
 from tests import terminal
 from tests.follow.support import LATEST, Log, Record, body, encoded, environment, run, start, whole
-from tests.follow.test_records import DELIVERED, NAMES, RECEIVED, other, same, scenario, stamped
+from tests.follow.test_records import DELIVERED, RECEIVED, other, same, stamped
 from tests.traffic import generate, render, shuffled
 
 if TYPE_CHECKING:
@@ -183,20 +183,6 @@ def test_closed_output(tmp_path: Path) -> None:
         process.stdin.close()
     assert process.wait(PATIENCE) == 141
     assert process.stderr.read() == b""
-
-
-@pytest.mark.parametrize("name", NAMES[:3])
-def test_scenario(tmp_path: Path, name: str) -> None:
-    """From a file and from a pipe the records are those of `messages`, to the byte."""
-    lines = scenario(name)
-    log = tmp_path / "mail.log"
-    log.write_bytes(encoded(lines))
-    done = subprocess.run([sys.executable, "-m", "esatls", "messages", "-q", str(log)], capture_output=True, check=True, env=environment())
-    expected = done.stdout.decode().splitlines()
-    for args, stdin in (((log,), b""), (("-",), log.read_bytes())):
-        out, errors = run("--once", *args, stdin=stdin, state=tmp_path)
-        same(out.decode().splitlines(), expected)
-        assert errors.startswith(f"{len(lines)} lines: ")
 
 
 def test_filter(tmp_path: Path) -> None:

@@ -229,13 +229,6 @@ def test_ids_that_do_not_matter() -> None:
             assert others[0] == others[1]
 
 
-def test_what_stands_in_front_of_an_id() -> None:
-    """A text is alike only if the same stands in front of its id, too."""
-    texts = ["ICID 1 close"] * 3 + ["ICID:2 close", "ICIDx3 close", "ICID  4 close", "DCID 5 close", "DCID 6 close", "DCID-7 close"]
-    texts += ["Message finished MID 8 done", "Message finished MID 9 done", "Message finished ICI 10 done", "Message finished MID 11 done"]
-    check("".join(f"{STAMP}{text}\n" for text in texts).encode())
-
-
 def test_times() -> None:
     """Stamps with fractions, before 1970, after 2106 and of no date, and events of some hours alone."""
     stamps = (
@@ -367,7 +360,17 @@ def test_what_has_a_shape(texts: list[str]) -> None:
 
 
 OPENED = "New SMTP ICID {} interface Data 1 (192.0.2.1) address 198.51.100.1 reverse dns host mx.example.net verified yes"
+SAID = ["Start MID 1 ICID 5", "Message aborted MID 1 Dropped by filter 'x'"], ["Start MID 2 ICID 6", "Message aborted MID 2 Receiving aborted by sender"]
+FRONTS = ["ICID 1 close"] * 3 + ["ICID:2 close", "ICIDx3 close", "ICID  4 close", "DCID 5 close", "DCID 6 close", "DCID-7 close"]
+FRONTS += ["Message finished MID 8 done", "Message finished MID 9 done", "Message finished ICI 10 done", "Message finished MID 11 done"]
 FOUND_ONCE = {
+    **{
+        f"appliances {order} that say other things": [
+            f"<22>Mar  5 10:00:00 esa{host} mail_logs: Info: {text}" for host, texts in zip(order, SAID) for text in texts
+        ]
+        for order in ((1, 2), (2, 1))
+    },
+    "other words in front of an id": [f"{STAMP}{text}" for text in FRONTS],
     "mail between what a connection says": [
         f"Sat Jul 20 19:47:{10 * at + late:02} 2024 Info: {text}"
         for at, one in enumerate(("TLS failed: first", "TLS failed: second", "TLS failed: third", "TLS success"))
@@ -411,7 +414,7 @@ FOUND_ONCE = {
 
 @pytest.mark.parametrize("log", FOUND_ONCE.values(), ids=FOUND_ONCE)
 def test_what_was_found_once(log: list[str]) -> None:
-    """Mail flow, partners, lives and time ranges of connections are Python's, whatever lines are missing."""
+    """Ids, mail flow, partners, lives and time ranges are Python's, whatever lines are missing."""
     check("".join(f"{line}\n" for line in log).encode())
 
 
@@ -482,13 +485,6 @@ def test_same_shape_same_record(chosen: list[tuple[int, Fact]], deal: Any) -> No
     assert records_by_core(known, shown[1]) == general
     assert shown[0].taken == shown[1].taken
     assert report_by_core(counted) == build(records.connections(facts), records.messages(facts))
-
-
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_appliances_that_say_other_things(order: tuple[int, int]) -> None:
-    """What is learned of the words of one appliance is not taken for those of another."""
-    said = ["Start MID 1 ICID 5", "Message aborted MID 1 Dropped by filter 'x'"], ["Start MID 2 ICID 6", "Message aborted MID 2 Receiving aborted by sender"]
-    check("".join(f"<22>Mar  5 10:00:00 esa{host} mail_logs: Info: {text}\n" for host, texts in zip(order, said) for text in texts).encode())
 
 
 def test_clock_that_changes() -> None:

@@ -123,7 +123,7 @@ def test_a_line_after_the_mail_is_no_evidence_beside_a_record() -> None:
         ("05T10:00:03", "ICID 5 TLS success protocol TLSv1.2 cipher AES128-SHA"),
     )[1]
     assert [(one["received"], one["received_conflict"], one["received_witness"]) for one in messages] == [
-        ("encrypted", "text: cleartext, cef: encrypted", ["cef"]),
+        ("encrypted", "text: cleartext, cef: encrypted", ["cef"])
     ]
 
 
@@ -163,11 +163,7 @@ def test_partners_are_known_by_the_record_alone() -> None:
             {"rid": [], "outcome": "bounced", "time": TIME, "verdict": "failed", "reason": "TLS failed", "witness": ["cef"]},
         ),
         ("act=DELIVERED", "unknown", {"rid": [], "outcome": "done", "time": TIME, "verdict": "unknown"}),
-        (
-            "act=DELIVERED ESATLSOutConnStatus=Success",
-            "encrypted",
-            {"rid": [], "outcome": "done", "time": TIME, "verdict": "encrypted", "witness": ["cef"]},
-        ),
+        ("act=DELIVERED ESATLSOutConnStatus=Success", "encrypted", {"rid": [], "outcome": "done", "time": TIME, "verdict": "encrypted", "witness": ["cef"]}),
         ("ESATLSOutConnStatus=Success", "none", None),
     ],
 )

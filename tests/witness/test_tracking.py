@@ -156,8 +156,7 @@ def test_times(stamp: object, time: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "document",
-    [None, 5, "", "hello", [], {}, {"summary": None}, {"summary": "x"}, [{"description": None}], "{", "[1, 2", '{"a": 1}', b"\xff"],
+    "document", [None, 5, "", "hello", [], {}, {"summary": None}, {"summary": "x"}, [{"description": None}], "{", "[1, 2", '{"a": 1}', b"\xff"]
 )
 def test_other_documents_give_nothing(document: object) -> None:
     """What is no message tracking gives no event and no error."""
@@ -209,7 +208,7 @@ def test_pasted_lines_without_their_own_stamp_state_nothing(text: str) -> None:
             "Message 6 enqueued on incoming connection (ICID 41) from {}.",
             "Message 6 on incoming connection (ICID 41) added recipient ({}).",
             "(DCID 51) Delivery started for message 6 to {}.",
-        ],
+        ]
     ),
     st.sampled_from(SENTENCES),
     st.sampled_from(["", "x ", ". ", "' ", "\n", ") "]),

@@ -106,8 +106,7 @@ def test_families() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lookup", "hits", "kept"),
-    [("13", 1, 4), ("b@example.net", 1, 4), ("example.com", 2, 4), ("11", 2, 5), ("*", 6, 6), ("nothing", 0, 0)],
+    ("lookup", "hits", "kept"), [("13", 1, 4), ("b@example.net", 1, 4), ("example.com", 2, 4), ("11", 2, 5), ("*", 6, 6), ("nothing", 0, 0)]
 )
 def test_lookup_keeps_the_family(lookup: str, hits: int, kept: int) -> None:
     """What was looked for is marked, and its whole family stays."""
@@ -307,8 +306,7 @@ def test_what_the_lookup_finds(lookup: str, found: list[str], week: spl.Search) 
 
 
 @pytest.mark.parametrize(
-    ("chosen", "term"),
-    [("MID 61901", '"ESAMID=61901"'), (" dcid  7", '"ESADCID=7"'), ("61901", None), ("MID 1 OR 2", None), ('MID 1"', None), ("RID 1", None)],
+    ("chosen", "term"), [("MID 61901", '"ESAMID=61901"'), (" dcid  7", '"ESADCID=7"'), ("61901", None), ("MID 1 OR 2", None), ('MID 1"', None), ("RID 1", None)]
 )
 def test_ids_in_consolidated_events(chosen: str, term: str | None) -> None:
     """A MID or a connection, as the path names it, is looked for as consolidated events write it, too."""
