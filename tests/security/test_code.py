@@ -135,13 +135,17 @@ def test_dashboards_of_kibana_run_nothing() -> None:
 
 def test_scripts_of_the_server_take_values_as_parameters() -> None:
     """No script of the pipelines is put together from values; Logstash fills in only what it has checked or made itself."""
-    for path in (ROOT / "logstash" / "elasticsearch").glob("ingest-pipeline-*.json"):
+    pipelines, confs, scripts = ([*(ROOT / "logstash").rglob(name)] for name in ("ingest-pipeline-*.json", "*.conf", "*.rb"))
+    assert pipelines
+    assert confs
+    assert scripts
+    for path in pipelines:
         for _, text in strings(json.loads(path.read_text(encoding="utf-8"))):
             assert "{{" not in text.replace("{{{_ingest.", ""), "a value in a template"
-    for path in (ROOT / "logstash" / "pipeline").rglob("*.conf"):
+    for path in confs:
         text = path.read_text(encoding="utf-8")
         for where in re.findall(r"%\{(\[[^}]*)\}", text):
             assert where.startswith(("[@metadata]", "[esatls]", "[event][timezone]")), f"{path.name}: {where}"
         assert not re.search(r"^\s*(?:exec|pipe|http_poller)\b", text, re.MULTILINE), path.name
-    for path in (ROOT / "logstash" / "pipeline").rglob("*.rb"):
+    for path in scripts:
         assert not re.search(r"\b(?:eval|instance_eval|class_eval|system|exec|spawn|popen|Open3|Marshal|send|public_send)\b", path.read_text(encoding="utf-8"))

@@ -93,6 +93,7 @@ def test_other_sources_and_envelopes(splunk: Splunk) -> None:
     for path in sorted(CASES.glob("cef_*.json")):
         lines += [case["text"] for case in json.loads(path.read_text(encoding="ascii"))["cases"] if "text" in case]
     result = splunk.stream("esatls", [event(line) for line in lines])
+    assert len(result.rows) == len(lines) > 100
     for line, row in zip(lines, result.rows):
         found, _ = read_events([line], host=HOST)
         wanted = {name: as_text(value) for name, value in found[0].items() if name in NAMES} if found else {}

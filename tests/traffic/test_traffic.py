@@ -516,7 +516,9 @@ def _texts(record: object) -> list[str]:
 def test_envelopes_keep_the_text(name: str) -> None:
     """Every envelope is one line and ends with the complete text."""
     lines = generate(seed=1, messages=20, profile="rare").lines
-    for line, text in zip(lines, render(lines, name, -21600)):
+    texts = [*render(lines, name, -21600)]
+    assert len(texts) == len(lines)
+    for line, text in zip(lines, texts):
         assert "\n" not in text
         found = [text]
         if "{" in text and ENVELOPES[name].whole | name.startswith("json"):
