@@ -56,7 +56,7 @@ def test_a_terminal_without_all_characters(monkeypatch: pytest.MonkeyPatch) -> N
     assert told.getvalue() == b"subject: Gr\xfc\xdfe \\u65e5\n"
 
 
-@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("width", [80, 107, 120, 130, 200])
 @pytest.mark.parametrize("command", [("messages",), ("connections",), ("events",), ("check", "--partners", "LIST"), ("report",)])
 def test_words_stay_whole(tmp_path: pathlib.Path, command: tuple[str, ...], width: int) -> None:
     """On a terminal of any width no line is wider, and every word of a wide table is there, whole."""

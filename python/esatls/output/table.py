@@ -48,21 +48,34 @@ def show(console: Console, names: Sequence[str], rows: Sequence[Sequence[str]], 
     if not console.is_terminal:
         _as_it_is(console.file, names, rows)
         return
-    least = []
+    least, most = [], []
     for at, name in enumerate(names):
         cells = [name, *(row[at] for row in rows)]
         words = (word for cell in cells for word in ([cell] if name in whole else cell.split()))
         least.append(max(map(cell_len, words), default=0))
+        most.append(max(map(cell_len, cells)))
     styled = [[Text(cell, style=style(cell)) for cell in row] for row in rows]
-    if sum(least) + _GAP * (len(least) - 1) > console.width:
+    room = console.width - _GAP * (len(least) - 1)
+    if sum(least) > room:
         _below(console, names, styled)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, width in zip(names, least):
-        table.add_column(name, min_width=width, no_wrap=name in whole)
+    for name, width in zip(names, _widths(least, most, room)):
+        table.add_column(name, width=width, no_wrap=name in whole)
     for row in styled:
         table.add_row(*row)
     console.print(table)
+
+
+def _widths(least: Sequence[int], most: Sequence[int], room: int) -> list[int]:
+    """Return the widths of columns that fit into the room: not less than their longest words; those that need least get the rest first.
+
+    Left to itself, rich makes columns wider than the terminal, and cuts off the last one.
+    """
+    widths = [*least]
+    for at in sorted(range(len(least)), key=lambda at: most[at] - least[at]):
+        widths[at] += min(most[at] - least[at], room - sum(widths))
+    return widths
 
 
 def _as_it_is(file: IO[str], names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
