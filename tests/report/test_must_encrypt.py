@@ -120,10 +120,10 @@ def test_a_message_to_several_domains_counts_for_each() -> None:
         "*.example.org delivery broken 0 0 2 1",
         "",
         "*.example.org: 2 in clear text, 1 with unknown verdict",
-        "Time Appliance MID Side Domain Verdict",
+        "Time Appliance MID Side Domain Verdict Reason",
         "2024-03-05T10:00:00Z esa1.example.com 1 delivery c.example.org unknown",
-        "2024-03-05T10:00:05Z esa1.example.com 1 delivery a.example.org cleartext",
-        "2024-03-05T10:00:05Z esa1.example.com 1 delivery b.example.org cleartext",
+        "2024-03-05T10:00:05Z esa1.example.com 1 delivery a.example.org cleartext TLS not started",
+        "2024-03-05T10:00:05Z esa1.example.com 1 delivery b.example.org cleartext TLS not started",
     ]
 
 

@@ -110,7 +110,7 @@ def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns that matter most to people in a message."""
     deliveries = record["deliveries"]
     done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
-    why = [_why(record["received"], record.get("received_reason")), *(_why(attempt["verdict"], attempt.get("reason")) for attempt in deliveries)]
+    why = [why_of(record["received"], record.get("received_reason")), *(why_of(attempt["verdict"], attempt.get("reason")) for attempt in deliveries)]
     if record["delivered"] == "none":
         why += [": ".join(filter(None, (attempt["outcome"], attempt.get("response")))) for attempt in deliveries]
     return {
@@ -138,7 +138,7 @@ def _connection_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "messages": record["messages"],
         "verdict": _over(record["tls_verdict"], [record.get("tls_version")]),
         "cipher": record.get("tls_cipher"),
-        "why": _why(record["tls_verdict"], record.get("tls_reason")),
+        "why": why_of(record["tls_verdict"], record.get("tls_reason")),
     }
 
 
@@ -149,8 +149,8 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
 }
 
 
-def _why(verdict: str, reason: str | None) -> str | None:
-    """Return the reason in the log; clear text without one is that neither side started TLS."""
+def why_of(verdict: str, reason: str | None) -> str | None:
+    """Return the reason in the log, for people; clear text without one is that neither side started TLS."""
     return reason or ("TLS not started" if verdict == "cleartext" else None)
 
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from esatls.output import harmless, printable
 from esatls.output.json_lines import dumps
-from esatls.output.table import show
+from esatls.output.table import show, why_of
 from esatls.report.html import Markup, tag, together
 from esatls.report.must_encrypt import BROKEN, KEPT, NO_MAIL, overall
 from esatls.verdicts.flat import cell
@@ -141,8 +141,8 @@ def _table(partners: Sequence[Partner], file: IO[bytes]) -> None:
         if partner.mail:
             console.print()
             console.print(f"{printable(partner.rule.domain)}: {_counted(partner)}", style="bold")
-            shown = [_mail(mail) for mail in partner.mail[:MOST_ROWS]]
-            columns = [name for name in _HEADS if any(name in row for row in shown)]
+            shown = [{**_mail(mail), "reason": why_of(mail.verdict, mail.reason) or ""} for mail in partner.mail[:MOST_ROWS]]
+            columns = [name for name in _HEADS if any(row.get(name) for row in shown)]
             _print(console, [_HEADS[name] for name in columns], [[str(row.get(name, "")) for name in columns] for row in shown], STYLES)
             more = len(partner.mail) - len(shown)
             if more:
