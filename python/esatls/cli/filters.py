@@ -61,7 +61,7 @@ class MessageFilter(NamedTuple):
         recipients = record.get("recipients", [])
         received = {name: record.get(f"received_{name}") for name in _OF_A_SIDE}
         tried: list[Mapping[str, Any]] = [received, *record["deliveries"]]
-        passed: list[Mapping[str, Any]] = [received, *(one for one in record["deliveries"] if one["outcome"] == "done")]
+        passed: list[Mapping[str, Any]] = [received, *(one for one in record["deliveries"] if one.get("outcome") == "done")]
         return (
             (not self.received or record["received"] in self.received)
             and (not self.delivered or record["delivered"] in self.delivered)
