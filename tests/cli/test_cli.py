@@ -306,6 +306,15 @@ def test_subjects_in_encoded_words() -> None:
         assert [one["mid"] for one in records(run("messages", "--subject", subject, stdin=log)[0])] == found
 
 
+def test_delivery_without_an_end() -> None:
+    """A message whose delivery has only begun has a row in a table, passes filters that look at its sides, and passed over no protocol."""
+    log = b"Tue Mar  3 09:14:06 2026 Info: Start MID 9 ICID 5\nTue Mar  3 09:14:07 2026 Info: Delivery start DCID 7 MID 9 to RID [0]\n"
+    (record,) = records(run("messages", "-q", "--dcid", 7, stdin=log)[0])
+    assert (record["delivered"], [attempt.get("outcome") for attempt in record["deliveries"]]) == ("none", [None])
+    assert b"2026-03-03T09:14:06Z" in run("messages", "-q", "-f", "table", stdin=log)[0]
+    assert [records(run("messages", "-q", *word, stdin=log)[0]) for word in (("--weak",), ("--version", "1.2"), ("--cipher", "x"))] == [[]] * 3
+
+
 def test_weak_connections_of_one_appliance() -> None:
     """--weak finds deprecated protocols and weak ciphers, in messages only if mail passed over them; --appliance ignores case."""
     lines = []

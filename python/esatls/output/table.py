@@ -112,7 +112,7 @@ def _message_row(record: Mapping[str, Any]) -> dict[str, Any]:
     done = [attempt for attempt in deliveries if attempt.get("outcome") == "done"]
     why = [why_of(record["received"], record.get("received_reason")), *(why_of(attempt["verdict"], attempt.get("reason")) for attempt in deliveries)]
     if record["delivered"] == "none":
-        why += [": ".join(filter(None, (attempt["outcome"], attempt.get("response")))) for attempt in deliveries]
+        why += [": ".join(filter(None, (attempt.get("outcome"), attempt.get("response")))) for attempt in deliveries]
     return {
         "time": record.get("first_seen"),
         "esa_host": record.get("esa_host"),
