@@ -116,6 +116,12 @@ def test_failed_attempt_without_a_message() -> None:
     }
 
 
+def test_failure_in_the_second_of_success() -> None:
+    """It may have come before the success."""
+    assert connection(OUT, "1 DCID 6 TLS failed: x", TLS_OUT)["tls_verdict"] == "encrypted"
+    assert connection(IN, TLS_IN, "1 ICID 5 TLS failed: x")["tls_verdict"] == "encrypted"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -280,6 +286,13 @@ def test_circle_with_a_connection() -> None:
 
 
 # deliveries
+
+
+def test_a_delivery_with_and_without_a_timestamp() -> None:
+    """Two copies of its line are one attempt, which has the time of the one that has any."""
+    line = "Message done DCID 6 MID 1 to RID [0]"
+    found = records(read_facts([f"Info: {line}", f"Tue Mar  5 10:00:04 2024 Info: {line}"])[0])[1]
+    assert [record["deliveries"] for record in found] == [[{"dcid": 6, "rid": [0], "outcome": "done", "time": "2024-03-05T10:00:04Z", "verdict": "unknown"}]]
 
 
 def test_mixed() -> None:

@@ -200,10 +200,10 @@ class Message:
         self.origin: Lineage | None = None if origin is None else Lineage(*origin)
         """The line that made it from another message."""
         self.mention: MessageSender | MessageRecipient | None = None
-        """An envelope line, for its ICID: of a message that no line starts, or that is started on ICID 0 and has a line that names another."""
+        """An envelope line of a message that no line starts, for its ICID."""
         if (has_sender or has_recipient) and (start is None or strayed):
             mentions = [fact for fact in facts if fact[CODE] in MENTIONS]
-            if start is None or start[_ICID] == "0":
+            if start is None:
                 self.mention = named(min(mentions, key=order))
             if len({fact[_ICID] for fact in starts}) == 1:
                 mentions = [fact for fact in mentions if fact[_ICID] != icid]
