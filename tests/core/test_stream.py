@@ -202,13 +202,6 @@ def test_colors_within_a_line() -> None:
         assert events_of(line.replace(words, f"\x1b[01;31m\x1b[K{words}\x1b[m\x1b[K")) == events_of(line)
 
 
-def test_colors_within_a_line() -> None:
-    """What grep marks in a text, or in a header, is read as if it were not marked."""
-    line = "Tue Mar  5 10:00:00 2024 Info: ICID 5 TLS success protocol TLSv1.2"
-    for words in ("ICID 5", "TLS success", "Mar  5", "Info", "TLSv1.2"):
-        assert events_of(line.replace(words, f"\x1b[01;31m\x1b[K{words}\x1b[m\x1b[K")) == events_of(line)
-
-
 def test_spaces_that_do_not_break() -> None:
     """Pages and mail programs write them for spaces: in a header, or everywhere. In a text alone they stay."""
     line = "Tue Mar  5 10:00:00 2024 Info: MID 1 Subject 'a b'"

@@ -341,6 +341,8 @@ def test_only_message_done_delivers(line: str) -> None:
 def test_either_line_tells_a_move_to_a_quarantine(lines: tuple[str, ...]) -> None:
     """A start or an end alone that names the quarantine is enough: the other line is of no delivery. Who else got the message, got it."""
     assert message(OUT, "2 Start MID 1 ICID 5", *lines)["deliveries"] == []
+    to = [f"2 MID 1 ICID 5 RID {rid} To: <ann@example.net>" for rid in (0, 1)]
+    assert [record.get("domain") for record in log(OUT, "2 Start MID 1 ICID 5", *to, *lines)[0] if "dcid" in record] == [None]
     other = "3 New SMTP DCID 7 interface 192.0.2.1 address 203.0.113.26 port 25"
     found = message(OUT, "2 Start MID 1 ICID 5", *lines, other, "5 Message done DCID 6 MID 1 to RID [2]", "6 Message done DCID 7 MID 1 to RID [0]")
     assert [(attempt["dcid"], attempt["rid"], attempt["outcome"]) for attempt in found["deliveries"]] == [(6, [2], "done"), (7, [0], "done")]

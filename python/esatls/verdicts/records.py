@@ -354,7 +354,10 @@ def _shared_flow(appliance: Appliance, users: list[tuple[Fact, Message]]) -> str
 
 
 def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]], told: str | None) -> str | None:
-    """Return the partner's domain: the one that a line names (`told`), or the one that all senders or all recipients share."""
+    """Return the partner's domain: the one that a line names (`told`), or the one that all senders or all recipients share.
+
+    A move to a quarantine goes to no recipient.
+    """
     if told:
         return told.lower().rstrip(".")
     addresses: list[str] = []
@@ -367,7 +370,7 @@ def _partner(appliance: Appliance, side: int, users: list[tuple[Fact, Message]],
                 addresses.append(sender)
         elif fact[CODE] == "cef":
             addresses += addresses_of(Consolidated(*fact).recipient)
-        else:
+        elif not message.quarantined or fact in message.deliveries:
             recipients = message.recipients
             addresses += [recipients[rid] for rid in rids_of(fact[_RID]) if rid in recipients]
     if len(addresses) == 1:

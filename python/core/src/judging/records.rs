@@ -19,9 +19,9 @@ impl<'a> Judge<'a> {
             let [received, envelope] = &*halves;
             let (is_given_up, before) = (side == 0 && received.part.mark == GIVEN_UP, moments.len());
             for fact in own.facts.iter().filter(|fact| named(fact, side) == Some(id)) {
-                if side == 1 {
+                if side == 1 && fact.classes[DELIVERY] != NO_PART {
                     envelope.share_domain(&rids(fact.text(1)).ok_or_else(odd)?, &mut domain)?;
-                } else if fact.flags & STARTS == 0 {
+                } else if side == 0 && fact.flags & STARTS == 0 {
                     continue;
                 }
                 widen(&mut seen, fact.time, true);
