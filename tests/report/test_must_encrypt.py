@@ -340,8 +340,8 @@ def test_exit_codes(tmp_path: pathlib.Path, log: str | None, code: int) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_domains_without_a_list(tmp_path: pathlib.Path) -> None:
-    """--domain takes the place of a list: the domain and its subdomains, in both directions."""
+def test_domains_besides_a_list_or_without_one(tmp_path: pathlib.Path) -> None:
+    """--domain checks the domain and its subdomains, in both directions, after those of a list."""
     path = tmp_path / "mail.log"
     path.write_text(LOG.format(tls=TLS), encoding="utf-8")
     done = terminal.run("check", "-f", "csv", "--domain", "@Partner.example.com", "--domain", "example.org", path)
@@ -353,6 +353,9 @@ def test_domains_without_a_list(tmp_path: pathlib.Path) -> None:
         ("example.org", "both", "no mail"),
         ("*.example.org", "both", "no mail"),
     ]
+    (tmp_path / "list.csv").write_text("domain,direction\nexample.net,delivery\n", encoding="utf-8")
+    done = terminal.run("check", "-f", "csv", "--partners", tmp_path / "list.csv", "--domain", "example.org", path)
+    assert [row["domain"] for row in csv.DictReader(io.StringIO(done.stdout.decode()))] == ["example.net", "example.org", "*.example.org"]
 
 
 def test_json_says_what_it_was_made_from(tmp_path: pathlib.Path) -> None:

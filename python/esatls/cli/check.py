@@ -30,7 +30,12 @@ _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
 @reading
 @click.option("--partners", metavar="LIST", shell_complete=files, help="CSV file with the columns domain, direction (receiving, delivery, both) and owner.")
 @click.option(
-    "--domain", "domains", multiple=True, metavar="DOMAIN", callback=domains_of, help="Check this domain and its subdomains, in place of LIST (repeatable)."
+    "--domain",
+    "domains",
+    multiple=True,
+    metavar="DOMAIN",
+    callback=domains_of,
+    help="Check this domain and its subdomains, with or without LIST (repeatable).",
 )
 @writing(FORMATS, "chosen by the name of FILE (.json, .csv, .xml), else table")
 def check(partners: str | None, domains: tuple[str, ...], form: str | None, output: str | None, **options: Any) -> None:
@@ -45,12 +50,10 @@ def check(partners: str | None, domains: tuple[str, ...], form: str | None, outp
     that were read and their hashes.
     """
     form = by_name(form, output, BY_ENDING)
-    if domains:
-        rules = [must_encrypt.Rule(f"{prefix}{partner_name(domain)}", "both") for domain in domains for prefix in ("", "*.")]
-    elif partners is not None:
-        rules = must_encrypt.read_rules(partners)
-    else:
+    if partners is None and not domains:
         raise UsageError("no partners to check: use --partners LIST or --domain DOMAIN")
+    rules = [] if partners is None else must_encrypt.read_rules(partners)
+    rules += [must_encrypt.Rule(f"{prefix}{partner_name(domain)}", "both") for domain in domains for prefix in ("", "*.")]
     try:
         code = _checked(rules, form, output, options)
     except (UsageError, BrokenPipeError):
