@@ -34,7 +34,7 @@ RECIPES = "docs/RECIPES.md"
 # What each recipe finds, in every engine: the MIDs, or the partners.
 FOUND: dict[str, set[str]] = {
     "Which messages were received in clear text?": {"902", "906"},
-    "What went out in clear text in this month, and to whom?": {"904", "905", "909"},
+    "What went out in clear text last month, and to whom?": {"904", "905", "909"},
     "Did mail to or from these partners go in clear text?": {"904", "906", "909"},
     "Who still uses TLS 1.0 or 1.1, or a weak cipher?": {"old.example"},
     "What has failed since the certificate was changed?": {"mx.strict.example", "bank.example"},
