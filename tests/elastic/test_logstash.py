@@ -82,6 +82,7 @@ def test_the_inputs_for_syslog_say_which_address_sent_a_line() -> None:
     """Both put it where the filter and the ingest pipeline look for it, so that ids of two appliances whose lines do not name them are not mixed."""
     tcp, udp = (settings for _, settings in plugins(parse(corpus.ROOT / "logstash/pipeline/inputs/syslog.conf")))
     assert tcp["add_field"] == {"[log][source][address]": "%{[@metadata][input][tcp][source][ip]}"}
+    assert tcp["ecs_compatibility"] == "v8", "elsewhere, the address has another name, and all appliances would be that of this text"
     assert udp["source_ip_fieldname"] == "[log][source][address]"
 
 
