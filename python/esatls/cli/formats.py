@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _OF_RECORDS = "chosen by the name of FILE (.json, .csv, .parquet, .txt), else table on a terminal and json elsewhere"
 
-with_columns = click.option("--columns", metavar="NAMES", help="Only these fields, in this order, for table and CSV, such as mid,subject,delivered.")
+with_columns = click.option("--columns", metavar="NAMES", help="Only these fields, with commas between them and in this order, for table and CSV.")
 
 
 def writing(formats: tuple[str, ...], default: str = _OF_RECORDS) -> Callable[[Callable[..., None]], Callable[..., None]]:
