@@ -707,6 +707,8 @@ def test_wrong_usage() -> None:
     assert err == "esatls: no such time zone: Mars/Olympus; use a name such as Europe/Berlin, or an offset such as -05:00\n"
     _, err = run("messages", "--since", "some day", SAMPLE, code=2)
     assert err.startswith("esatls: not a date or time")
+    _, err = run("follow", "--host", "0000-XX=esa1", SAMPLE, code=2)
+    assert err == "esatls: --host: not a name: '0000-XX=esa1'; follow does not look at serial numbers of files\n"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ def follow(
     if rotated_to is not None and os.path.exists(rotated_to) and not os.path.isdir(rotated_to):
         raise UsageError(f"{rotated_to}: is not a folder")
     zone_name, host = options["timezone"], options["host"]
+    if host and "=" in host:
+        raise UsageError(f"--host: not a name: {host!r}; follow does not look at serial numbers of files")
     settings = FollowOptions(
         file=file,
         output=output,
