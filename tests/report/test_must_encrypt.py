@@ -340,11 +340,13 @@ def test_exit_codes(tmp_path: pathlib.Path, log: str | None, code: int) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_domains_besides_a_list_or_without_one(tmp_path: pathlib.Path) -> None:
-    """--domain checks the domain and its subdomains, in both directions, after those of a list."""
+def test_domains_without_a_list(tmp_path: pathlib.Path) -> None:
+    """--domain takes the place of a configured list: the domain and its subdomains, in both directions."""
     path = tmp_path / "mail.log"
     path.write_text(LOG.format(tls=TLS), encoding="utf-8")
-    done = terminal.run("check", "-f", "csv", "--domain", "@Partner.example.com", "--domain", "example.org", path)
+    (tmp_path / "config.toml").write_text('partners = "missing.csv"\n')
+    named = ("--domain", "@Partner.example.com", "--domain", "example.org")
+    done = terminal.run("check", "-f", "csv", *named, path, env={"ESATLS_CONFIG": str(tmp_path / "config.toml")})
     rows = [(row["domain"], row["direction"], row["verdict"]) for row in csv.DictReader(io.StringIO(done.stdout.decode()))]
     assert done.returncode == 0
     assert rows == [
@@ -353,9 +355,6 @@ def test_domains_besides_a_list_or_without_one(tmp_path: pathlib.Path) -> None:
         ("example.org", "both", "no mail"),
         ("*.example.org", "both", "no mail"),
     ]
-    (tmp_path / "list.csv").write_text("domain,direction\nexample.net,delivery\n", encoding="utf-8")
-    done = terminal.run("check", "-f", "csv", "--partners", tmp_path / "list.csv", "--domain", "example.org", path)
-    assert [row["domain"] for row in csv.DictReader(io.StringIO(done.stdout.decode()))] == ["example.net", "example.org", "*.example.org"]
 
 
 def test_json_says_what_it_was_made_from(tmp_path: pathlib.Path) -> None:
@@ -372,6 +371,7 @@ def test_usage_errors(tmp_path: pathlib.Path) -> None:
     assert run(tmp_path, LOG.format(tls=TLS), rules="domain\n").returncode == 2
     assert run(tmp_path, LOG.format(tls=TLS), "--since", "never").returncode == 2
     assert run(tmp_path, LOG.format(tls=TLS), "-o", str(tmp_path / "report.pdf")).returncode == 2
+    assert run(tmp_path, LOG.format(tls=TLS), "--domain", "example.org").returncode == 2, "no list is left unread in silence"
     assert terminal.run("check", str(tmp_path / "mail.log")).returncode == 2
     assert terminal.run("check", "--partners", str(tmp_path / "none.csv"), str(tmp_path / "mail.log")).returncode == 2
     assert not (tmp_path / "report.pdf").exists()

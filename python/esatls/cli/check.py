@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from esatls.cli.completion import files
 from esatls.cli.filters import domains_of
@@ -35,7 +36,7 @@ _KEPT, _BROKEN, _CANNOT_TELL = 0, 1, 3
     multiple=True,
     metavar="DOMAIN",
     callback=domains_of,
-    help="Check this domain and its subdomains, with or without LIST (repeatable).",
+    help="Check this domain and its subdomains, in place of LIST (repeatable).",
 )
 @writing(FORMATS, "chosen by the name of FILE (.json, .csv, .xml), else table")
 def check(partners: str | None, domains: tuple[str, ...], form: str | None, output: str | None, **options: Any) -> None:
@@ -50,10 +51,15 @@ def check(partners: str | None, domains: tuple[str, ...], form: str | None, outp
     that were read and their hashes.
     """
     form = by_name(form, output, BY_ENDING)
-    if partners is None and not domains:
+    if domains and click.get_current_context().get_parameter_source("partners") is ParameterSource.COMMANDLINE:
+        # the list of the configuration is another matter: --domain takes its place
+        raise UsageError("--domain is in place of --partners: use one of them")
+    if domains:
+        rules = [must_encrypt.Rule(f"{prefix}{partner_name(domain)}", "both") for domain in domains for prefix in ("", "*.")]
+    elif partners is not None:
+        rules = must_encrypt.read_rules(partners)
+    else:
         raise UsageError("no partners to check: use --partners LIST or --domain DOMAIN")
-    rules = [] if partners is None else must_encrypt.read_rules(partners)
-    rules += [must_encrypt.Rule(f"{prefix}{partner_name(domain)}", "both") for domain in domains for prefix in ("", "*.")]
     try:
         code = _checked(rules, form, output, options)
     except (UsageError, BrokenPipeError):
