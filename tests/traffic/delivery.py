@@ -333,13 +333,13 @@ class Delivery(Lineage):
         where = " to offbox IronPort Spam Quarantine" if destination.offbox else ""
         if self.say(f"Delivery start DCID {number} MID {mid} to {to}{where}"):
             if destination.offbox:
-                message.saw_move(self.time, connection, rids)
+                message.saw_move(self.time, connection)
             else:
                 message.saw_attempt(self.time, connection, rids, None)
         yield 0.1 + rng.random() * 0.8
         if destination.offbox:
             if self.say(f"Message done DCID {number} MID {mid} to RID {rids} (external quarantine) "):
-                message.saw_move(self.time, connection, rids)
+                message.saw_move(self.time, connection)
             self.say(f"MID {mid} RID {rids} Response 'ok:  Message {rng.randrange(10**7, 10**8)} accepted'")
             self.finish(mail)
             if self.odds(0.3):

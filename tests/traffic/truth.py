@@ -461,10 +461,10 @@ class Message:
         self.finished = True
         self.refused |= aborted
 
-    def saw_move(self, time: int, connection: Connection, rids: list[int]) -> None:
-        """Note a move to a quarantine over a connection: it uses the connection, but is no delivery."""
+    def saw_move(self, time: int, connection: Connection) -> None:
+        """Note a move to a quarantine over a connection: it uses the connection, but is no delivery, and the recipients are no partners there."""
         self.saw(time, accepted=True)
-        connection.saw_message(time, self, rids)
+        connection.saw_message(time, self, [])
 
     def saw_attempt(self, time: int, connection: Connection | None, rids: list[int], outcome: str | None, response: str | None = None) -> None:
         """Note the start (no outcome) or the end of an attempt to deliver; the connection is None for DCID 0 or no DCID."""
