@@ -401,6 +401,17 @@ FOUND_ONCE = {
             f"05 10:00:02 2024 Info: Message finished MID {mid} aborted",
         )
     ),
+    "deliveries to one domain, as a connection tells": [
+        f"{STAMP}{text}"
+        for text in (
+            "Start MID 1 ICID 5",
+            "MID 1 ICID 5 RID 0 To: <x@example.com>",
+            "MID 1 ICID 5 RID 1 To: <y@example.org>",
+            "DCID 6 TLS success protocol TLSv1 cipher AES128-SHA for example.com",
+            "Message done DCID 6 MID 1 to RID [1]",
+            "Message done DCID 7 MID 1 to RID [0]",
+        )
+    ],
     "connections that are not closed, after one that is": [
         f"Sat Jul 20 19:47:01 2024 Info: {OPENED.format(1)}",
         "Sat Jul 20 19:47:02 2024 Info: ICID 1 ACCEPT SG UNKNOWNLIST match sbrs[-0.5:10.0] SBRS 5.6",

@@ -211,6 +211,11 @@ struct Filled<'a> {
 }
 
 impl Filled<'_> {
+    /// Tell whether the record has the value at a place.
+    fn shows(&self, place: usize) -> bool {
+        self.part.forms[0].iter().any(|(pieces, _)| pieces.iter().any(|&(_, one)| one == place))
+    }
+
     /// Narrow `found` to the domain that these people share with those seen before; empty if they differ.
     fn share_domain(&self, who: &[u64], found: &mut Option<Vec<u8>>) -> PyResult<()> {
         for (_, place) in who.iter().filter_map(|who| self.part.people.iter().find(|(one, _)| one == who)) {

@@ -61,8 +61,7 @@ impl<'a> Judge<'a> {
         self.differences(&life, &mut shape.key);
         let moments = || told.map(u64::from).into_iter().chain([user]).chain(orders.values().map(|&moment| moment.into())).collect();
         let found = self.part_for(LINK_PART + side, shape, id, moments)?;
-        let is_shown = |place: usize| found.part.forms[0].iter().any(|(pieces, _)| pieces.iter().any(|&(_, one)| one == place));
-        let times: Vec<u32> = [opened, life.closed].into_iter().zip([FIRST, LAST]).filter(|&(_, place)| is_shown(place)).map(|(time, _)| time).collect();
+        let times: Vec<u32> = [opened, life.closed].into_iter().zip([FIRST, LAST]).filter(|&(_, place)| found.shows(place)).map(|(time, _)| time).collect();
         self.add(&[&found], b"", seen, [&times, &[]], id)
     }
 
@@ -123,6 +122,9 @@ impl<'a> Judge<'a> {
         let halves = &parts[..parts.len().min(2)];
         let has_domain = !halves[halves.len() - 1].values[DOMAIN].text().is_empty();
         let done = || parts[halves.len()..].iter().zip(times[1]).filter(|(one, _)| one.part.mark > 0);
+        let is_one = done().count() == 1;
+        // the domain that a connection tells may be that of another delivery
+        let reached = || done().map(|(one, _)| if is_one || one.shows(TRY_DOMAIN) { one.values[TRY_DOMAIN].text() } else { b"" });
         let mut key = Vec::with_capacity(4 * ROOM);
         for (number, family) in families.iter().enumerate().filter(|(_, family)| (family.of == LINKS) == (parts.len() == 1)) {
             let form = 1 + if has_domain || family.instead == 0 { number } else { family.instead };
@@ -138,9 +140,7 @@ impl<'a> Judge<'a> {
             match family.of {
                 HALVES => count(halves, b"", times[0])?,
                 WHOLE => count(parts, words, times[0])?,
-                TRIES if differ(done().map(|(one, _)| one.values[TRY_DOMAIN].text())) => {
-                    done().try_for_each(|(one, &time)| count(&[parts[0], one], b"", &[time]))?
-                }
+                TRIES if differ(reached()) => done().try_for_each(|(one, &time)| count(&[parts[0], one], b"", &[time]))?,
                 LINKS if !times[0].is_empty() => count(parts, b"", times[0])?,
                 _ => line(ask, &mut self.out[number], parts, words, 0)?,
             }
