@@ -120,7 +120,7 @@ def prepare(
     if unnamed and len(unnamed) + len(set(hosts.values())) > 1:
         are = f"files of {len(set(serials.values()))} appliances, identified by their serial numbers ({', '.join(sorted(set(serials.values())))})"
         if host is not None and len(unnamed) > 1:
-            raise UsageError(f"{are}: name each, as in --host {unnamed[0]}={host}; --appliance shows one")
+            raise UsageError(f"{are}: name each, as in --host {unnamed[0]}={host}")
         if host is None:
             hosts.update((path, serial) for path, serial in serials.items() if path not in hosts)
             named = {path for path, told in probes.items() if told.serial is not None or told.is_named}

@@ -427,7 +427,7 @@ def test_files_of_several_appliances_that_name_none(command: str, tmp_path: path
     assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "0123-A=esa1", "--host", "esa2")) == counts
     assert told(("0123-A", ""), ("0123-A", ""), options=("--host", "esa1")) == counts
     assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "0123-A=esa1")) == f"{files}; --host 0123-B=NAME names one\n{counts}"
-    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "esa1"), code=2) == f"{files}: name each, as in --host 0123-A=esa1; --appliance shows one\n"
+    assert told(("0123-A", ""), ("0123-B", ""), options=("--host", "esa1"), code=2) == f"{files}: name each, as in --host 0123-A=esa1\n"
     assert told(("0123-A", ""), ("0123-B", ""), options=("--quiet",)) == ""
 
 
