@@ -748,15 +748,15 @@ def test_no_records_without_filters() -> None:
         assert run("connections", "-f", form, stdin=line)[1] == "1 lines: 1 events, 0 ignored, 0 unreadable\n"
 
 
-_ENDS = "the log ends at 2026-03-03T08:14:41Z, before the time range does"
-
-
 @pytest.mark.parametrize("form", ["json", "csv", "table"])
 def test_no_messages_in_a_log_of_connections(form: str) -> None:
     """Lines about TLS alone, as `grep TLS` gives them, have no message, and that is said."""
     line = b"Tue Mar  3 09:14:20 2026 Info: ICID 14 TLS failed\n"
     said = "1 lines: 1 events, 0 ignored, 0 unreadable\nesatls: no messages in the log, only connections: a message has lines with its MID\n"
     assert run("messages", "-f", form, stdin=line)[1] == said
+
+
+_ENDS = "the log ends at 2026-03-03T08:14:41Z, before the time range does"
 
 
 @pytest.mark.parametrize(
@@ -781,6 +781,20 @@ def test_time_range_that_the_log_does_not_cover(times: tuple[str, ...], said: li
         found = json.loads(terminal.run(*made, "-q", "-f", "json", *times, SAMPLE).stdout)
         assert found["evidence"]["incomplete"] == sentences
     assert terminal.run("check", "-q", "--domain", "partner.example", *times, SAMPLE).returncode == (3 if said else 0)
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (("--since", "2099-03-03T08:14:20Z"), ""),
+        (("--since", "2099-03-03"), "esatls: the log begins at 2099-03-03T08:14:20Z, after the time range does\n"),
+        (("--since", "2099-03-03T08:14:20Z", "--until", "2099-03-03T08:14:21Z"), ""),
+    ],
+)
+def test_time_range_of_a_log_of_one_moment(times: tuple[str, ...], said: str) -> None:
+    """A record in the time range is not followed by the words that the log covers nothing of it, even where the appliance's clock is ahead."""
+    counts = "1 lines: 1 requested events, 0 other lines, 0 unreadable\n"
+    assert run("events", "-k", "all", *times, stdin=b"Tue Mar  3 08:14:20 2099 Info: Start MID 1 ICID 5\n")[1] == counts + said
 
 
 def test_report_of_no_form(tmp_path: pathlib.Path) -> None:

@@ -154,8 +154,8 @@ class Input:
         if not seen or (self.since is None and self.until is None):
             return []
         first, last = min(one for one, _ in seen), max(one for _, one in seen)
-        since, until = first if self.since is None else self.since, last if self.until is None else min(self.until, now())
-        if last < since or first >= until:
+        since, until = first if self.since is None else self.since, last if self.until is None else min(self.until, max(last, now()))
+        if last < since or (self.until is not None and first >= self.until):
             return [f"the log covers {rfc3339(first)} to {rfc3339(last)}, and nothing of the time range"]
         slack = min((until - since) / 4, _DAY)  # at night or at weekends, there may be no mail
         found = []
