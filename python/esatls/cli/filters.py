@@ -59,9 +59,6 @@ class MessageFilter(NamedTuple):
         """Tell whether a record is wanted."""
         sender = [record["sender"]] if "sender" in record else []
         recipients = record.get("recipients", [])
-        received = {name: record.get(f"received_{name}") for name in _OF_A_SIDE}
-        tried: list[Mapping[str, Any]] = [received, *record["deliveries"]]
-        passed: list[Mapping[str, Any]] = [received, *(one for one in record["deliveries"] if one.get("outcome") == "done")]
         return (
             (not self.received or record["received"] in self.received)
             and (not self.delivered or record["delivered"] in self.delivered)
@@ -75,12 +72,21 @@ class MessageFilter(NamedTuple):
             and (not self.subject or any(_any_in(self.subject, text) for text in _readings(record.get("subject", ""))))
             and (not self.icids or record.get("icid") in self.icids)
             and (not self.dcids or any(one.get("dcid") in self.dcids for one in record["deliveries"]))
-            and (not self.peer or any(address(one.get("peer_ip") or "") in self.peer for one in tried))
+            and (not self.appliance or _any_is(self.appliance, [record.get("esa_host")]))
+            and (not (self.peer or self.version or self.cipher or self.weak or self.reason) or self._passes_by_sides(record))
+        )
+
+    def _passes_by_sides(self, record: MessageRecord) -> bool:
+        """Tell the same from how the message was received, and each attempt to deliver it."""
+        received = {name: record.get(f"received_{name}") for name in _OF_A_SIDE}
+        tried: list[Mapping[str, Any]] = [received, *record["deliveries"]]
+        passed: list[Mapping[str, Any]] = [received, *(one for one in record["deliveries"] if one.get("outcome") == "done")]
+        return (
+            (not self.peer or any(address(one.get("peer_ip") or "") in self.peer for one in tried))
             and (not self.version or _any_version(self.version, passed))
             and (not self.cipher or _any_is(self.cipher, [one.get("tls_cipher") for one in passed]))
             and (not self.weak or any(map(_is_weak, passed)))
             and (not self.reason or any(_any_in(self.reason, one.get("reason") or "") for one in tried))
-            and (not self.appliance or _any_is(self.appliance, [record.get("esa_host")]))
         )
 
 
