@@ -79,8 +79,7 @@ def _checked(rules: list[must_encrypt.Rule], form: str, output: str | None, opti
     found = must_encrypt.check(rules, chain(first, messages))
     uncovered, made_from = source.uncovered(counts), None
     if form == "json":
-        problems = [*source.problems, *map(str, source.contradictions.found())]
-        made_from = evidence(digests, counts, problems, source.told(), uncovered)
+        made_from = evidence(digests, counts, source.told_problems(), source.told(), uncovered)
         del made_from["title"]
     with source.output(output) as file:
         write(found, form, file, made_from)

@@ -142,6 +142,10 @@ class Input:
         for one in [] if self.quiet else self.contradictions.found():
             tell(str(one))
 
+    def told_problems(self) -> list[str]:
+        """Return all that was wrong with the input, in words."""
+        return [*self.problems, *map(str, self.contradictions.found())]
+
     def told(self) -> dict[str, str]:
         """Return what the user has told about the input, as far as it is given."""
         times = {name: rfc3339(time) for name, time in (("since", self.since), ("until", self.until)) if time is not None}

@@ -12,10 +12,9 @@ import click
 from esatls import parallel
 from esatls.cli.completion import files, folders
 from esatls.cli.filters import domains_of
+from esatls.cli.formats import by_name
 from esatls.cli.inputs import Input, reading
 from esatls.cli.records import briefs_of, by_whom, in_time, messages_of
-from esatls.errors import UsageError
-from esatls.output import ending
 from esatls.report.build import report_on
 from esatls.report.count import count_records
 from esatls.report.counts import Alike, ReportCounts
@@ -67,17 +66,14 @@ _OF_THE_REPORT = ("title", "organisation")
 )
 def report(form: str | None, output: str | None, csv_dir: str | None, own_domains: tuple[str, ...], **options: Any) -> None:
     """Write a report on TLS: percentages, protocols, ciphers and the partners with problems."""
-    form = form or _BY_ENDING.get(ending(output))
-    if form is None:
-        raise UsageError(f"{output}: unknown format: use --format, or a file name that ends in .txt, .json or .html")
+    form = by_name(form, output, _BY_ENDING)
     source = Input(options)
     output = _dated(output, source)
     digests = Digests(source.found)
     found, counts = _count(source, own_domains, digests)
     built = report_on(found, source.contradictions, names=form in _WITH_NAMES)
     settings = {**{name: options[name] for name in _OF_THE_REPORT}, **source.told(), "own_domains": [*own_domains]}
-    problems = [*source.problems, *map(str, source.contradictions.found())]
-    built["evidence"] = evidence(digests, counts, problems, settings, source.uncovered(counts))
+    built["evidence"] = evidence(digests, counts, source.told_problems(), settings, source.uncovered(counts))
     if csv_dir is not None:
         from esatls.report.tables import write_folder
 
