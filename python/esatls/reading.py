@@ -116,9 +116,10 @@ def prepare(
     names = {} if names is None else {serial.lower(): name for serial, name in names.items()}
     serials = {path: told.serial for path, told in probes.items() if told.serial is not None}
     hosts = {path: printable(names[serial.lower()]) for path, serial in serials.items() if serial.lower() in names}
-    unnamed = sorted({serial for path, serial in serials.items() if path not in hosts})
+    several = sorted(set(serials.values()))
+    unnamed = [serial for serial in several if serial.lower() not in names]
     if unnamed and len(unnamed) + len(set(hosts.values())) > 1:
-        are = f"files of {len(set(serials.values()))} appliances, identified by their serial numbers ({', '.join(sorted(set(serials.values())))})"
+        are = f"files of {len(several)} appliances, identified by their serial numbers ({', '.join(several)})"
         if host is not None and len(unnamed) > 1:
             raise UsageError(f"{are}: name each, as in --host {unnamed[0]}={host}")
         if host is None:

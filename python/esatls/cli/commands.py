@@ -75,12 +75,11 @@ def explain(line: tuple[str, ...], timezone: str) -> None:
     from esatls.cli.explain import explain as explained
     from esatls.lines.clock import Clock, zone
 
-    clock, is_event, first = Clock(zone(timezone)), True, True
+    clock, is_event = Clock(zone(timezone)), True
     lines = (one.decode("utf-8", "replace") for one in sys.stdin.buffer if one.strip()) if line == ("-",) else [" ".join(line)]
-    for text in lines:
-        if not first:
+    for number, text in enumerate(lines):
+        if number:
             click.echo()
-        first = False
         told = explained(text, clock)
         for name, value in told.items():
             if isinstance(value, dict):
